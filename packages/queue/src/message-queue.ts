@@ -46,8 +46,12 @@ export interface MessageQueue {
   complete(lease: Lease, result: CallResult): Promise<{ readonly kind: 'completed' } | LeaseLost>;
   /** The attempt failed: the policy of the call decides whether there will be another. */
   retry(lease: Lease, failure: Failure): Promise<RetryAnswer | LeaseLost>;
-  /** The attempt has not started: the call returns to its place, and the attempt does not count. */
-  giveBack(lease: Lease): Promise<{ readonly kind: 'givenBack' } | LeaseLost>;
+  /**
+   * The attempt has not started: the call returns to its place, and the attempt does not count.
+   * @param restMs how long no other call of its function is leased, up to eight times that when it happens again and again; 0 by
+   *   default. Who finds no room for a function would otherwise get its calls in turn with those of others, and find none again.
+   */
+  giveBack(lease: Lease, restMs?: number): Promise<{ readonly kind: 'givenBack' } | LeaseLost>;
   /** Ends a call as dead, whatever its policy. */
   bury(lease: Lease, reason: Reason): Promise<{ readonly kind: 'dead' } | LeaseLost>;
 

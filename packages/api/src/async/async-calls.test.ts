@@ -133,6 +133,15 @@ describe('a balancer', () => {
     expect((await call('c1')).body).toMatchObject({ status: 'error', error: 'no such cat', failures: 2, attempts: 2 });
   });
 
+  it('gives back a call for which there is no room, and gets none of the same function for a while', async () => {
+    await accept('c1');
+    const [leased] = await reserve();
+    const lease = { call_id: leased?.call_id, token: leased?.token };
+    expect(await settle([{ ...lease, kind: 'give_back', rest_ms: 60_000 }])).toEqual([{ kind: 'givenBack' }]);
+    await accept('c2', { fn_id: await api.fn(appId, 'small') });
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['c2']);
+  });
+
   it('waits for calls that are not there yet', async () => {
     const waiting = reserve({ wait_ms: 30_000 });
     await accept('c1');

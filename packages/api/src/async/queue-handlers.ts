@@ -20,6 +20,7 @@ const MAX_RESERVE_BYTES = 4 * MIB;
 const MAX_RESERVED = 1_000;
 const MAX_WAIT_MS = 30_000;
 const LEASE_MS = { min: 1_000, max: 3_600_000 };
+const MAX_REST_MS = 60_000;
 const MAX_SETTLED = 1_000;
 const MAX_SETTLE_BYTES = 16 * MIB;
 const MAX_MS = Number.MAX_SAFE_INTEGER;
@@ -149,8 +150,10 @@ function settlementOf({ head, body }: Frame): (queue: MessageQueue) => Promise<o
       const failure = { kind, ...what(), afterMs: fields.whole('after_ms', 0, MAX_MS) };
       return (queue) => queue.retry(lease, failure);
     }
-    case 'give_back':
-      return (queue) => queue.giveBack(lease);
+    case 'give_back': {
+      const restMs = fields.whole('rest_ms', 0, MAX_REST_MS) ?? 0;
+      return (queue) => queue.giveBack(lease, restMs);
+    }
     case 'bury': {
       const reason = what();
       return (queue) => queue.bury(lease, reason);

@@ -172,7 +172,7 @@ describe('a consumer', () => {
       await Promise.all([
         source?.complete(lease(1), { head: '{}', body: Buffer.from('meow') }),
         source?.retry(lease(2), failure),
-        source?.giveBack(lease(3)),
+        source?.giveBack(lease(3), 1_000),
       ]),
     ).toEqual(answers);
     expect(nodes[0]?.heard).toEqual([
@@ -181,7 +181,7 @@ describe('a consumer', () => {
         [
           { call_id: 'c1', token: 't1', kind: 'complete', head: '{}' },
           { call_id: 'c2', token: 't2', kind: 'retry', blame: 'function', code: 'x', message: 'y' },
-          { call_id: 'c3', token: 't3', kind: 'give_back' },
+          { call_id: 'c3', token: 't3', kind: 'give_back', rest_ms: 1_000 },
         ],
       ],
     ]);

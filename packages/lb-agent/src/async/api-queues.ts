@@ -256,8 +256,8 @@ class ApiQueue implements CallQueue {
     return this.settle(lease, { kind: 'retry', blame: kind, code, message, after_ms: afterMs });
   }
 
-  giveBack(lease: Lease): Promise<{ readonly kind: 'givenBack' } | LeaseLost> {
-    return this.settle(lease, { kind: 'give_back' });
+  giveBack(lease: Lease, restMs?: number): Promise<{ readonly kind: 'givenBack' } | LeaseLost> {
+    return this.settle(lease, { kind: 'give_back', rest_ms: restMs });
   }
 
   bury(lease: Lease, { code, message }: Reason): Promise<{ readonly kind: 'dead' } | LeaseLost> {

@@ -12,11 +12,21 @@ const template = new CallTemplate(
 /** A queue with one call, which records what it is told. */
 class OneCall {
   readonly told: string[] = [];
+  asked = 0;
+  /** Ends the wait of a reservation: there is no other call. */
+  answer: () => void = () => undefined;
+  restMs: number | undefined;
   extension: { kind: 'extended' } | LeaseLost | Error = { kind: 'extended' };
   private taken = false;
 
   async reserve(_request: object, signal?: AbortSignal): Promise<readonly Delivery[]> {
-    if (this.taken) await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    this.asked += 1;
+    if (this.taken) {
+      await new Promise<void>((resolve) => {
+        this.answer = resolve;
+        signal?.addEventListener('abort', () => resolve());
+      });
+    }
     if (this.taken) return [];
     this.taken = true;
     const lease = { callId: 'c', token: 't' };
@@ -31,7 +41,12 @@ class OneCall {
 
   readonly complete = this.note('complete', { kind: 'completed' } as const);
   readonly retry = this.note('retry', { kind: 'retried', delayMs: 0 } as const);
-  readonly giveBack = this.note('giveBack', { kind: 'givenBack' } as const);
+  async giveBack(_lease: object, restMs?: number): Promise<{ kind: 'givenBack' }> {
+    this.told.push('giveBack');
+    this.restMs = restMs;
+    return { kind: 'givenBack' };
+  }
+
   readonly bury = this.note('bury', { kind: 'dead', reason: { code: '', message: '' } } as const);
 
   private note<T>(what: string, answer: T): () => Promise<T> {
@@ -120,4 +135,39 @@ it('waits for the calls that run when it stops, and takes no others', async () =
   running.reject(new FnError('internal'));
   await idle;
   expect(queue.told).toEqual(['retry']);
+});
+
+async function someTurns(): Promise<void> {
+  for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a call is given back', () => {
+  /** The consumer may run two calls, and has asked for a second one while the first one runs. */
+  async function endsBy(error: FnError): Promise<void> {
+    running.reject(error);
+    await someTurns();
+    expect(queue.told).toEqual(['giveBack']);
+  }
+
+  it.each(['serverBusy', 'appOverShare'] as const)('after %s: its function pauses, and others go on', async (code) => {
+    await endsBy(new FnError(code));
+    expect(queue.restMs).toBe(1_000);
+    const asked = queue.asked;
+    queue.answer();
+    await someTurns();
+    expect(queue.asked).toBeGreaterThan(asked);
+    await finished();
+  });
+
+  it.each(['runnersUnknown', 'lookupUnavailable'] as const)('after %s: all pause', async (code) => {
+    await endsBy(new FnError(code));
+    expect(queue.restMs).toBeUndefined();
+    const asked = queue.asked;
+    queue.answer();
+    await someTurns();
+    expect(queue.asked).toBe(asked);
+    await clock.advance(1_000);
+    expect(queue.asked).toBeGreaterThan(asked);
+    await finished();
+  });
 });

@@ -33,7 +33,7 @@ const FIRST_REST_MS = 250;
 const MAX_REST_MS = 15_000;
 /** How often it looks whether there is room for asynchronous calls. */
 const GATE_MS = 100;
-/** Pause after a call that no runner took. */
+/** Pause of a function after a call that no runner took, and of all functions if nothing is known about the runners. */
 const UNPLACED_REST_MS = 1_000;
 /** How long a call may look for a runner: sync calls wait longer, and get what becomes free. */
 const PLACEMENT_MS = 1_000;
@@ -59,7 +59,7 @@ export interface AsyncConsumerParts {
 type End =
   | { readonly kind: 'complete'; readonly result: CallResult }
   | { readonly kind: 'retry'; readonly failure: Failure }
-  | { readonly kind: 'giveBack' }
+  | { readonly kind: 'giveBack'; readonly pause: 'none' | 'function' | 'all' }
   | { readonly kind: 'bury'; readonly reason: Reason };
 
 type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] };
@@ -69,7 +69,8 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  *
  * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full, and never more than its limit.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
- * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt.
+ * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
+ *     those of others, for which there may be room.
  * A4  Failures of the platform do not count against a call.
  */
 export class AsyncConsumer {
@@ -164,13 +165,14 @@ export class AsyncConsumer {
     const endRenewal = this.renew(source, delivery);
     let end: End;
     try {
-      end = this.stopping.signal.aborted ? { kind: 'giveBack' } : await this.attempt(delivery);
+      end = this.stopping.signal.aborted ? { kind: 'giveBack', pause: 'none' } : await this.attempt(delivery);
     } catch (error) {
       end = this.endOf(error);
     } finally {
       endRenewal();
     }
-    if (end.kind === 'giveBack') this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
+    if (end.kind === 'giveBack' && end.pause === 'all')
+      this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
     try {
       const answer = await report(source, delivery, end);
       if (answer.kind === 'leaseLost')
@@ -240,8 +242,8 @@ export class AsyncConsumer {
     const { status, message, blame, retryAfterSeconds } = describeError(error);
     const code = codeOf(error, status, message);
     if (code === 'fnNotFound' || code === 'appNotFound') return { kind: 'bury', reason: { code, message } };
-    if (isServerBusy(error) || code === 'appOverShare' || code === 'runnersUnknown' || code === 'lookupUnavailable')
-      return { kind: 'giveBack' };
+    if (code === 'runnersUnknown' || code === 'lookupUnavailable') return { kind: 'giveBack', pause: 'all' };
+    if (isServerBusy(error) || code === 'appOverShare') return { kind: 'giveBack', pause: 'function' };
     if (error instanceof CancelledError || blame === 'platform') {
       const afterMs = retryAfterSeconds === undefined ? undefined : 1_000 * retryAfterSeconds;
       return { kind: 'retry', failure: { kind: 'platform', code, message, afterMs } };
@@ -258,7 +260,7 @@ function report(source: Source, { lease }: Delivery, end: End): Promise<Answer> 
     case 'retry':
       return source.retry(lease, end.failure);
     case 'giveBack':
-      return source.giveBack(lease);
+      return source.giveBack(lease, end.pause === 'function' ? UNPLACED_REST_MS : undefined);
     case 'bury':
       return source.bury(lease, end.reason);
   }

@@ -22,7 +22,7 @@ export function localQueue(open: () => Promise<MessageQueue>): CallQueues {
     extend: async (lease, leaseMs) => (await open()).extend(lease, leaseMs),
     complete: async (lease, result) => (await open()).complete(lease, result),
     retry: async (lease, failure) => (await open()).retry(lease, failure),
-    giveBack: async (lease) => (await open()).giveBack(lease),
+    giveBack: async (lease, restMs) => (await open()).giveBack(lease, restMs),
     bury: async (lease, reason) => (await open()).bury(lease, reason),
   };
   return { push: (message) => source.push(message), sources: () => [source] };

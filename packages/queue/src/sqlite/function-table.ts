@@ -4,6 +4,8 @@ import { DEAD, DELAYED, READY, RUNNING } from './schema.js';
 
 /** One lease in this many goes to the lowest priority that has ready calls, so that none waits forever. */
 const LOWEST_EVERY = 16;
+/** How often the rest of a function doubles. */
+const MAX_DOUBLINGS = 3;
 const HIGHEST_FIRST: readonly Priority[] = [2, 1, 0];
 const LOWEST_FIRST: readonly Priority[] = [0, 1, 2];
 
@@ -22,6 +24,10 @@ export class FunctionEntry {
   /** Leases that the rate limit allows, as of `tokensAt`. */
   tokens = 0;
   tokensAt = 0;
+  /** Nobody had room for its calls: none is leased before. Not in the store, because it is soon over. */
+  private restsUntil = 0;
+  /** How often that has happened in a row. */
+  rests = 0;
   /** Why no call of it starts any more: it was deleted. */
   closed: string | undefined;
   /** How far its waiting calls have been buried. */
@@ -41,8 +47,19 @@ export class FunctionEntry {
     return this.readyCount + this.delayed;
   }
 
-  /** When the rate limit allows the next lease: now, or later. */
+  /** When its rest is over and the rate limit allows the next lease: now, or later. */
   nextLeaseAt(now: number): number {
+    return Math.max(this.restsUntil, this.nextTokenAt(now));
+  }
+
+  /** Those that are given back together count once. */
+  rest(now: number, ms: number): void {
+    if (now < this.restsUntil) return;
+    this.restsUntil = Math.ceil(now + ms * 2 ** Math.min(this.rests, MAX_DOUBLINGS));
+    this.rests += 1;
+  }
+
+  private nextTokenAt(now: number): number {
     const { rate } = this.limits;
     if (rate === undefined) return now;
     this.refill(now);
@@ -140,7 +157,7 @@ export class FunctionTable {
 
   /**
    * Finds whose turn it is, and lets it go to the end of its line.
-   * @returns the next instant at which a rate limit allows a lease, if that is all that prevents one
+   * @returns the next instant at which a rate limit or the end of a rest allows a lease, if that is all that prevents one
    */
   next(
     lane: Lane,

@@ -38,7 +38,7 @@ export interface Operations {
     readonly takes: { readonly lease: Lease; readonly failure: Failure };
     readonly gives: RetryAnswer | LeaseLost;
   };
-  giveBack: { readonly takes: { readonly lease: Lease }; readonly gives: Held<'givenBack'> };
+  giveBack: { readonly takes: { readonly lease: Lease; readonly restMs: number }; readonly gives: Held<'givenBack'> };
   bury: { readonly takes: { readonly lease: Lease; readonly reason: Reason }; readonly gives: Held<'dead'> };
   cancel: { readonly takes: { readonly callId: string }; readonly gives: CancelAnswer };
   buryFunction: { readonly takes: { readonly fnId: string; readonly reason: Reason }; readonly gives: undefined };

@@ -168,7 +168,7 @@ function perform(operation: Operation, store: QueueStore, records: Records, time
     case 'retry':
       return store.retry(operation.lease, operation.failure, time);
     case 'giveBack':
-      return store.giveBack(operation.lease, time);
+      return store.giveBack(operation.lease, operation.restMs, time);
     case 'bury':
       return store.bury(operation.lease, operation.reason, time);
     case 'cancel':

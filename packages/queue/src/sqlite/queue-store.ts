@@ -159,6 +159,7 @@ export class QueueStore {
       bodyBytes,
     );
     this.keepLog(row, log);
+    this.functions.with(row.fn).rests = 0;
     this.deliveryEnds(row, 'completed', undefined, time);
     this.end(row, SUCCESS, undefined, time);
     return { kind: 'completed' };
@@ -167,6 +168,7 @@ export class QueueStore {
   retry(lease: Lease, failure: Failure, time: TimeMark): RetryAnswer | LeaseLost {
     const row = this.leased(lease);
     if ('kind' in row) return row;
+    this.functions.with(row.fn).rests = 0;
     const decision = decideRetry(policyOf(row), row, failure, Math.random());
     const failed = counts(failure) ? { ...row, failures: row.failures + 1 } : row;
     const reason = shortened(failure);
@@ -182,9 +184,10 @@ export class QueueStore {
     return { kind: 'retried', delayMs: decision.delayMs };
   }
 
-  giveBack(lease: Lease, time: TimeMark): { readonly kind: 'givenBack' } | LeaseLost {
+  giveBack(lease: Lease, restMs: number, time: TimeMark): { readonly kind: 'givenBack' } | LeaseLost {
     const row = this.leased(lease);
     if ('kind' in row) return row;
+    if (restMs > 0) this.functions.with(row.fn).rest(time.at, restMs);
     this.deliveryEnds(row, 'givenBack', undefined, time);
     this.release({ ...row, attempt: row.attempt - 1 }, 0, time);
     return { kind: 'givenBack' };

@@ -214,8 +214,8 @@ class SqliteQueue implements MessageQueue {
     return this.order({ kind: 'retry', lease, failure: { ...failure, log: this.kept(failure.log) } });
   }
 
-  giveBack(lease: Lease): Promise<Answer<'giveBack'>> {
-    return this.order({ kind: 'giveBack', lease });
+  giveBack(lease: Lease, restMs = 0): Promise<Answer<'giveBack'>> {
+    return this.order({ kind: 'giveBack', lease, restMs });
   }
 
   bury(lease: Lease, reason: Reason): Promise<Answer<'bury'>> {

@@ -155,6 +155,29 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
       });
     });
 
+    it('lets a function rest for whose calls there is no room, longer each time, and not the others', async () => {
+      const large = [await push({ fnId: 'large' }), await push({ fnId: 'large' })];
+      for (const restMs of [1_000, 2_000, 4_000, 8_000, 8_000]) {
+        const deliveries = await reserve({ limit: 2 });
+        expect(ids(deliveries)).toEqual(large);
+        // Those that are given back together count once.
+        for (const { lease } of deliveries) await queue.giveBack(lease, 1_000);
+        const other = await push({ fnId: 'other' });
+        const [delivery] = await reserve({ limit: 3 });
+        expect(delivery?.lease.callId).toBe(other);
+        await queue.complete((delivery as Delivery).lease, SUCCESS);
+        await advance(restMs - 1);
+        expect(await reserve()).toEqual([]);
+        await advance(1);
+      }
+      const deliveries = await reserve({ limit: 2 });
+      await queue.complete((deliveries[0] as Delivery).lease, SUCCESS);
+      await queue.giveBack((deliveries[1] as Delivery).lease, 1_000);
+      const waiting = reserve({ waitMs: 60_000 });
+      await advance(1_000);
+      expect(await waiting).toMatchObject([{ attempt: 1 }]);
+    });
+
     describe('when a call is ready', () => {
       it('waits for its delay', async () => {
         const late = await push({ delayMs: 5_000 });
