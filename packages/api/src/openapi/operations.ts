@@ -353,7 +353,7 @@ export const API_OPERATIONS = {
     path: '/v2/runner/async/settle',
     tag: 'Balancers',
     summary: 'Extend leases, and say how calls ended',
-    description: `${FRAMES} Each head has \`call_id\`, \`token\` and \`kind\`: \`extend\` (\`lease_ms\`), \`complete\` (\`head\`; the body is that of the result), \`retry\` (\`blame\`, \`code\`, \`message\`, \`after_ms\`), \`give_back\`, or \`bury\` (\`code\`, \`message\`).`,
+    description: `${FRAMES} Each head has \`call_id\`, \`token\` and \`kind\`: \`extend\` (\`lease_ms\`), \`complete\` (\`head\`; the body is that of the result), \`retry\` (\`blame\`, \`code\`, \`message\`, \`after_ms\`), \`give_back\` (\`rest_ms\`, for which no call of its function is leased), or \`bury\` (\`code\`, \`message\`).`,
     body: 'any',
     answers: {
       200: json('object', '`answers`: one for each frame, with its `kind`; `leaseLost` if it changed nothing.'),

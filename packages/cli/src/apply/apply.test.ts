@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -86,6 +89,31 @@ describe('export', () => {
       ['cart-2.yaml', 'cart'],
       ['pay.yaml', 'pay'],
     ]);
+  });
+
+  it.each`
+    name                  | file
+    ${'con'}              | ${'%63on'}
+    ${'NUL.txt'}          | ${'%4EUL.txt'}
+    ${'com1'}             | ${'%63om1'}
+    ${'lpt9.a.b'}         | ${'%6Cpt9.a.b'}
+    ${'console'}          | ${'console'}
+    ${'a.'}               | ${'a%2E'}
+    ${'a*'}               | ${'a%2A'}
+    ${'../../x'}          | ${'%2E.%2F..%2Fx'}
+    ${'..'}               | ${'%2E%2E'}
+    ${'fnfleet.yaml'}     | ${'fnfleet.yaml-2'}
+    ${'fnfleet.yaml.new'} | ${'fnfleet.yaml.new-2'}
+    ${''}                 | ${'%'}
+  `('writes an app $name of a hostile API node to $file, which every system can have', ({ name, file }) => {
+    const app = { name, shape: '', syslogUrl: '', config: {}, annotations: {}, functions: [] };
+    for (let round = 0; round < 2; round += 1) {
+      const writer = new FolderWriter(dir, 'yaml');
+      writer.app(app);
+      writer.finish('all');
+      expect(readdirSync(dir).sort()).toEqual([file, 'fnfleet.yaml'].sort());
+      expect(readdirSync(path.join(dir, file))).toEqual(['app.yaml']);
+    }
   });
 
   it('refuses a folder with other content, and to follow links', async () => {
@@ -239,6 +267,26 @@ describe('apply', () => {
       '- trigger shop/cart/look\n- function shop/pay\n2 changes made\n',
     );
     expect((await run('apply', dir, '--prune')).output).toBe('0 changes made\n');
+  });
+
+  it.each([
+    ['shop/functions/cart.yaml', 'a link'],
+    ['shop/functions', 'a link'],
+    ['shop', 'a link'],
+    ['shop/functions/cart.yaml', 'no ordinary file'],
+    ['shop/app.yaml', 'no ordinary file'],
+  ])('removes nothing when %s is %s, which it does not read', async (file, what) => {
+    await shop();
+    await run('export', dir);
+    renameSync(path.join(dir, file), path.join(dir, '../moved'));
+    if (what === 'a link') symlinkSync(path.join(dir, '../moved'), path.join(dir, file));
+    else execFileSync('mkfifo', [path.join(dir, file)]);
+    const { output, code } = await run('apply', dir, '--prune');
+    expect({ output, code }).toEqual({
+      output: expect.stringContaining(`${path.join(dir, file)} is ${what}`),
+      code: 1,
+    });
+    expect((await api.listFns((await api.listApps())[0]?.id ?? '')).length).toBe(2);
   });
 
   it('lets triggers exchange their sources', async () => {

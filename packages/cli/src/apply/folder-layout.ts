@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { MIB, readSmallFileSync } from '@fnfleet/core';
 import { YamlDocument } from '../func-file/yaml-document.js';
@@ -31,11 +31,11 @@ export interface AppFiles {
   readonly functions: readonly string[];
 }
 
-/** The files of resources, sorted. Other files are ignored. */
+/** The files of resources, sorted. Other files are ignored. @throws Error for a link or a pipe in the place of one */
 export function resourceFiles(root: string): AppFiles[] {
   let count = 0;
   const within = (folder: string) => {
-    const files = namesIn(path.join(root, folder)).filter(isResource).sort();
+    const files = filesIn(path.join(root, folder)).sort();
     count += files.length;
     if (count > MAX_FILES) throw new Error(`${root} has more than ${MAX_FILES} files`);
     return files.map((name) => path.join(folder, name));
@@ -50,15 +50,36 @@ export function resourceFiles(root: string): AppFiles[] {
 }
 
 function foldersIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name);
+  return visible(folder)
+    .filter((entry) => {
+      if (entry.isSymbolicLink() && isFolder(path.join(folder, entry.name))) throw refused(folder, entry);
+      return entry.isDirectory();
+    })
+    .map(({ name }) => name);
 }
 
-function namesIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name);
+function filesIn(folder: string): string[] {
+  return visible(folder)
+    .filter((entry) => {
+      if (!isResource(entry.name) || entry.isDirectory()) return false;
+      if (!entry.isFile()) throw refused(folder, entry);
+      return true;
+    })
+    .map(({ name }) => name);
+}
+
+function visible(folder: string): Dirent[] {
+  return readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'));
+}
+
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Without it, what it stands for would count as missing, and could be removed from the API node. */
+function refused(folder: string, entry: Dirent): Error {
+  const what = entry.isSymbolicLink() ? 'a link' : 'no ordinary file';
+  return new Error(`${path.join(folder, entry.name)} is ${what}; a folder of resources has only files and folders`);
 }
 
 function isResource(name: string): boolean {

@@ -19,7 +19,8 @@ export type FileFormat = 'yaml' | 'json';
  */
 export class FolderWriter {
   private readonly written = new Set<string>();
-  private readonly folders = new Set<string>();
+  /** The marker and its draft have these names. */
+  private readonly folders = new Set<string>([MARKER, `${MARKER}.new`]);
 
   constructor(
     private readonly root: string,
@@ -127,10 +128,16 @@ function isPlain(text: string): boolean {
   return text !== '<<' && text.isWellFormed() && printableLine(text) === text;
 }
 
+/** Names that Windows reserves for devices, whatever follows a dot. */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
 /** A file name that every file system accepts and that people recognise. */
 function fileNameOf(name: string): string {
-  const safe = encodeURIComponent(name.toWellFormed()).replace(/^\./, '%2E');
-  return safe.length > MAX_FILE_NAME ? safe.slice(0, MAX_FILE_NAME) : safe;
+  const safe = encodeURIComponent(name.toWellFormed())
+    .replace(/^\.|\.$/g, '%2E')
+    .replaceAll('*', '%2A');
+  const plain = DEVICE.test(safe) ? `%${safe.charCodeAt(0).toString(16).toUpperCase()}${safe.slice(1)}` : safe;
+  return plain.slice(0, MAX_FILE_NAME) || '%';
 }
 
 /** Some file systems do not distinguish capitals. */
