@@ -92,11 +92,17 @@ export {
 } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
-export { DEPLOYED_ANNOTATION, isDeployedAnnotation } from './models/deployed.js';
 export { DEFAULT_LIMITS, type Fn, fnToJson, parseFn } from './models/fn.js';
-export { IDEMPOTENT_ANNOTATION, isIdempotent } from './models/idempotent.js';
 export { problemOfImage, splitImageName } from './models/image-name.js';
 export { sortedOrAbsent } from './models/maps.js';
+export {
+  DEPLOYED_ANNOTATION,
+  IDEMPOTENT_ANNOTATION,
+  isDeployedAnnotation,
+  isIdempotent,
+  STANDBY_ANNOTATION,
+  standbyOf,
+} from './models/own-annotations.js';
 export {
   decodeQueuedRequest,
   decodeQueuedResponse,
@@ -105,7 +111,6 @@ export {
   type QueuedRequest,
   type QueuedResponse,
 } from './models/queued-call.js';
-export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
 export { MAX_SOURCE_BYTES, parseTrigger, type Trigger, triggerToJson } from './models/trigger.js';
 export { printable, printableLine } from './printable.js';
 export { type BorrowedBytes, lend, sharedReads, shareReads } from './reads.js';

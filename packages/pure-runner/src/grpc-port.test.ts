@@ -197,7 +197,7 @@ describe('a responsive balancer that does not read a response', () => {
     const ms = await lastsMs(socket);
     expect(ms).toBeGreaterThan(300_000);
     expect(ms).toBeLessThan(310_000);
-    expect(losses).toMatchObject([{ message: 'the peer takes nothing of what has ended' }]);
+    expect(losses).toMatchObject([{ message: 'the peer does not read a complete response' }]);
     expect(port.connections).toBe(1);
   });
 });

@@ -3,9 +3,9 @@ import type { HeaderMap } from '../headers.js';
 import type { App } from './app.js';
 import type { Call, CallType } from './call.js';
 import { type CommonFields, encodeOnce } from './call-json.js';
-import { withoutDeployed } from './deployed.js';
 import type { Fn } from './fn.js';
 import { mergeAnnotations } from './maps.js';
+import { withoutDeployed } from './own-annotations.js';
 
 /** The part that is the same for every call of one function. Built once while the function is cached. */
 export class CallTemplate {

@@ -14,8 +14,8 @@ export interface RunnerIdentity {
  * @param tookMs how long the answer took
  * @param receivedAt when it arrived, by our wall clock
  */
-export function runnerIdentityOf(about: RunnerAbout, addLatency: number, receivedAt: WallMs): RunnerIdentity {
-  const uncertaintyMs = addLatency / 2;
+export function runnerIdentityOf(about: RunnerAbout, tookMs: number, receivedAt: WallMs): RunnerIdentity {
+  const uncertaintyMs = tookMs / 2;
   const oursMs = epochMs(receivedAt) - uncertaintyMs;
   return { about, clockSkewMs: Math.round(epochMs(about.nowMs) - oursMs), uncertaintyMs };
 }

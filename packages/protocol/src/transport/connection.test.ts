@@ -573,7 +573,7 @@ describe('a peer that does not read', () => {
     server.news();
     expect(await look()).toEqual([1, 0, 0]);
     expect(done?.received.closed).toMatchObject([
-      { message: 'the peer takes nothing of what has ended', unprocessed: false, allDataRead: false },
+      { message: 'the peer does not read a complete response', unprocessed: false, allDataRead: false },
     ]);
     const [reset] = server.news().filter(({ type }) => type === FRAME.RST_STREAM);
     expect([reset?.stream, reset?.payload]).toEqual([1, uint32(H2_ERROR.CANCEL)]);

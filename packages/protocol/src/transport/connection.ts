@@ -228,7 +228,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     stream.stalledLooks += 1;
     if (stream.stalledLooks <= this.options.stalledLooks) return;
     this.resetStream(stream.id, H2_ERROR.CANCEL);
-    const message = 'the peer takes nothing of what has ended';
+    const message = 'the peer does not read a complete response';
     this.protect(() => stream.lose({ message, unprocessed: false, allDataRead: false, resetCode: undefined }));
   }
 

@@ -4,7 +4,7 @@ import { newestPosition } from '../change-log.js';
 import type { Tables } from '../schema.js';
 
 /** Time between two looks at the newest change, in milliseconds. */
-const POLL_MS = 100;
+const POLL_MS = 50;
 
 /**
  * Polls for changes that other processes make in the file, because SQLite does not report them. It reads the newest change
