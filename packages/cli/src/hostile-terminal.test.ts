@@ -104,6 +104,52 @@ it.each([['status'], ['top']])(
   },
 );
 
+describe('an asynchronous call of hostile words', () => {
+  const time = HOSTILE;
+  const content = { encoding: 'utf8', body: HOSTILE, size: 1e308 };
+  const call = (status: string) => ({
+    ...{ id: `c${HOSTILE}`, status, attempts: 1e308, created_at: time, started_at: time, completed_at: time },
+    ...{ error: HOSTILE, app_id: 'a', fn_id: `f${HOSTILE}` },
+    history: [{ attempt: 1e308, balancer: HOSTILE, started_at: time, ended_at: time, end: HOSTILE, error: HOSTILE }],
+    result: { status: 1e308, ...content },
+    request: { method: HOSTILE, url: HOSTILE, ...content },
+  });
+  const serve = (status: string) => {
+    const fn = { ...FN, annotations: { 'fnproject.io/fn/invokeEndpoint': `${url}/invoke/f` } };
+    answer = (path, response) => {
+      if (path === '/invoke/f') return json(response, { call_id: `c${HOSTILE}` }, 202);
+      if (path.startsWith('/v2/calls/')) return json(response, call(status));
+      if (path.includes('/calls')) return json(response, { items: [call(status)] });
+      return json(response, { items: [fn] });
+    };
+  };
+
+  it.each([
+    ['calls a f', 0],
+    ['call c1', 0],
+    ['dead list', 0],
+    ['dead show c1', 0],
+    ['dead redrive c1', 1],
+    ['invoke a f --data x --async', 0],
+  ])('is shown by fnfleet %s escaped, in lines that end and cannot be taken for others', async (words, expected) => {
+    serve(HOSTILE);
+    const { output, code } = await runCommand(...words.split(' '), '--api', url);
+    expect([code, output]).toEqual([expected, expect.not.stringMatching(CONTROLS)]);
+    expect(output).not.toMatch(/^all is well/m);
+    expect(output).toContain('\\u001b');
+    // What a function has answered is shown as it is.
+    expect(longest(output.replace(/^ {2}.*$/gm, ''))).toBeLessThan(MAX_LINE);
+  });
+
+  it('is no reason for a long error when it has failed', async () => {
+    serve('error');
+    const { output, code } = await runCommand(...'invoke a f --data x --async --wait --api'.split(' '), url);
+    expect([code, output]).toEqual([1, expect.not.stringMatching(CONTROLS)]);
+    expect(output).not.toMatch(/^all is well/m);
+    expect(longest(output)).toBeLessThan(3_000);
+  });
+});
+
 describe('fnfleet logs', () => {
   const RUNNER = { address: 'r1:9190', state: 'ok', in_flight: 0, warm_functions: 0 };
   const logsAnswer = (serve: (response: ServerResponse) => void) => {

@@ -152,7 +152,7 @@ describe('call', () => {
       ...[expect.stringMatching(/^accepted: 20/), expect.stringMatching(/^ended: 20/), ''],
       'ATTEMPT STARTED ENDED END BALANCER ERROR',
       expect.stringMatching(/^1 20\S+Z 20\S+Z completed lb1$/),
-      ...['', 'result: status 200', '(the first 50 of 60 bytes)', 'meow', `\\u001b[2J${'m'.repeat(41)}`],
+      ...['', 'result: status 200', '(the first 50 of 60 bytes)', ' meow', ` \\u001b[2J${'m'.repeat(41)}`],
     ]);
     expect(JSON.parse((await run('call', 'c1', '--json')).stdout)).toMatchObject({ id: 'c1', result: { size: 60 } });
   });
@@ -204,7 +204,7 @@ describe('dead', () => {
   it('show shows the request of its caller as well', async () => {
     expect(await lines('dead', 'show', 'c1')).toEqual(
       expect.arrayContaining([
-        ...['status: error: no such cat', `request: POST http://lb/invoke/${fn.id}`, 'one cat', 'of two'],
+        ...['status: error: no such cat', `request: POST http://lb/invoke/${fn.id}`, ' one cat', ' of two'],
       ]),
     );
   });

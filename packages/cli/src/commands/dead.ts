@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type ApiClient, type CallRef, findCall, findFunction } from '../api-client.js';
-import { callTable } from '../manage/format-call.js';
+import { callTable, inWords } from '../manage/format-call.js';
 import { FunctionNames } from '../operate/function-names.js';
 import { say } from '../terminal/output.js';
 import { apiAt, limitOption, showCall } from './calls.js';
@@ -78,7 +78,7 @@ async function changeEach(api: ApiClient, action: Action, ids: readonly string[]
   const calls: CallRef[] = [];
   for (const id of new Set(ids)) {
     const call = await findCall(api, id);
-    if (call.status !== DEAD) throw new Error(`call ${id} is no dead letter: its status is ${call.status}`);
+    if (call.status !== DEAD) throw new Error(`call ${id} is no dead letter: its status is ${inWords(call)}`);
     calls.push(call);
   }
   let changed = 0;

@@ -8,7 +8,7 @@ import { messageIn, readAnswer } from '../access/read-answer.js';
 import { ApiClient, type CallRef, type FnRef, findCall, findFunction } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation, mayHavePrinted } from '../explanation.js';
-import { bytesOf } from '../manage/format-call.js';
+import { bytesOf, inWords } from '../manage/format-call.js';
 import { showPull } from '../operate/show-pull.js';
 import { remark, say } from '../terminal/output.js';
 import { apiOption, wholeNumber } from './options.js';
@@ -108,7 +108,7 @@ async function handIn(
   }
   const accepted = readJson<{ call_id: string }>(answer.body, { fields: { call_id: 'string' } });
   if (accepted === undefined) throw new Error('the answer is not that of a balancer that has queued the call');
-  return accepted.call_id;
+  return printableLine(accepted.call_id, 100);
 }
 
 async function whenEnded(api: ApiClient, id: string, timeoutS: number): Promise<CallRef> {
@@ -117,16 +117,17 @@ async function whenEnded(api: ApiClient, id: string, timeoutS: number): Promise<
     const call = await findCall(api, id);
     if (['success', 'error', 'cancelled'].includes(call.status)) return call;
     if (systemClock.now() >= until) {
-      throw new Error(`call ${id} has not ended within ${timeoutS} s (--timeout): it is ${call.status}, and goes on`);
+      throw new Error(`call ${id} has not ended within ${timeoutS} s (--timeout): it is ${inWords(call)}, and goes on`);
     }
     await systemClock.sleep(LOOK_MS);
   }
 }
 
 /** @throws Error if the call did not succeed */
-async function printEnd({ id, status, error, result }: CallRef, raw: boolean): Promise<void> {
+async function printEnd(call: CallRef, raw: boolean): Promise<void> {
+  const { id, status, result } = call;
   if (status !== 'success') {
-    throw new Error(`call ${id} ended with the status ${status}${error === undefined ? '' : `: ${error}`}`);
+    throw new Error(`call ${printableLine(id, 100)} ended with the status ${inWords(call)}`);
   }
   if (result === undefined) return;
   const bytes = bytesOf(result);
