@@ -145,6 +145,40 @@ describe('a call', () => {
   });
 });
 
+it.each`
+  nodes | what        | silences            | act
+  ${1}  | ${'a call'} | ${[5_000]}          | ${'push'}
+  ${2}  | ${'a call'} | ${[2_500, 2_500]}   | ${'push'}
+  ${1}  | ${'an end'} | ${[10_000, 10_000]} | ${'giveBack'}
+  ${4}  | ${'an end'} | ${[7_500, 7_500]}   | ${'giveBack'}
+`('of $nodes API nodes that hang, none takes the time of the others for $what', async ({ nodes, silences, act }) => {
+  let now = 0;
+  const asked: number[] = [];
+  const node = () => ({
+    url: 'http://node',
+    post: async (_path: string, _headers: object, _body: Buffer, { silenceMs }: { silenceMs: number }) => {
+      asked.push(silenceMs);
+      now += silenceMs;
+      throw new Error('nothing came');
+    },
+  });
+  const all = Array.from({ length: nodes }, node);
+  const clock = {
+    ...systemClock,
+    now: () => now as ReturnType<typeof systemClock.now>,
+    sleep: async (ms: number) => void (now += ms),
+  };
+  const made = new ApiQueues({
+    nodes: { all, order: () => all } as unknown as ApiNodes,
+    ...{ headers: {}, maxBodyBytes: 1_000, clock },
+  });
+  const [source] = made.sources();
+  const done = act === 'push' ? made.push(message) : source?.giveBack({ callId: 'c1', token: 't1' });
+  await expect(done).rejects.toMatchObject({ code: 'queueUnavailable' });
+  expect(asked.slice(0, silences.length)).toEqual(silences);
+  expect(asked.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(act === 'push' ? 5_000 : 30_000);
+});
+
 describe('a consumer', () => {
   const frames = encodeFrames([
     { head: '{"call_id":"c1","token":"t1","fn_id":"f","attempt":2,"head":"{}"}', body: Buffer.from('cat') },

@@ -32,8 +32,9 @@ import type { CallQueue, CallQueues } from './call-queues.js';
 const PUSH_MS = 5_000;
 /** How long the end of a call is reported; then its lease is over, and it runs again. */
 const SETTLE_MS = 30_000;
-/** Time for a response in addition to what a request waits for itself. */
+/** Time for a response in addition to what a request waits for itself: at most, and at least. */
 const SILENCE_MS = 10_000;
+const LEAST_SILENCE_MS = 1_000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1_000;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
@@ -49,6 +50,14 @@ export interface ApiQueuesOptions {
   /** Maximum size of a call. */
   readonly maxBodyBytes: number;
   readonly clock: Clock;
+}
+
+interface PostOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What the request waits for itself. */
+  readonly waitMs?: number;
+  readonly silenceMs?: number;
+  readonly isPush?: boolean;
 }
 
 /** The queues of the API nodes. A node that has none, or has not opened it, says so. */
@@ -84,8 +93,8 @@ export class ApiQueues implements CallQueues {
       const answer = await this.untilAnswered(
         PUSH_MS,
         () => this.inOrder(this.confirmed),
-        async (node) => {
-          const text = (await this.post(node, 'calls', bytes, { isPush: true })).toString();
+        async (node, silenceMs) => {
+          const text = (await this.post(node, 'calls', bytes, { isPush: true, silenceMs })).toString();
           this.confirmed = node;
           return parseBody(text);
         },
@@ -125,8 +134,8 @@ export class ApiQueues implements CallQueues {
       return await this.untilAnswered(
         SETTLE_MS,
         () => this.inOrder(origin),
-        async (node) => {
-          const answers = parseBody((await this.settleAt(node, bytes)).toString()).raw('answers');
+        async (node, silenceMs) => {
+          const answers = parseBody((await this.settleAt(node, bytes, silenceMs)).toString()).raw('answers');
           if (!Array.isArray(answers) || answers.length !== frames.length) throw new FnError('queueUnavailable');
           return answers;
         },
@@ -137,9 +146,9 @@ export class ApiQueues implements CallQueues {
   }
 
   /** A queue that has no room for a moment is asked again. */
-  private async settleAt(node: ApiNode, bytes: Buffer): Promise<Buffer> {
+  private async settleAt(node: ApiNode, bytes: Buffer, silenceMs: number): Promise<Buffer> {
     try {
-      return await this.post(node, 'settle', bytes);
+      return await this.post(node, 'settle', bytes, { silenceMs });
     } catch (error) {
       throw error instanceof PeerError ? new FnError('queueUnavailable', { cause: error }) : error;
     }
@@ -156,20 +165,25 @@ export class ApiQueues implements CallQueues {
     return first !== undefined && order.includes(first) ? [first, ...order.filter((node) => node !== first)] : order;
   }
 
-  /** Asks one node after the other, and again after a pause, until one answers or the time is over. */
+  /**
+   * Asks one node after the other, and again after a pause, until one answers or the time is over. One that hangs takes no more
+   * than its share of what is left of that time.
+   */
   private async untilAnswered<T>(
     limitMs: number,
     order: () => readonly ApiNode[],
-    ask: (node: ApiNode) => Promise<T>,
+    ask: (node: ApiNode, silenceMs: number) => Promise<T>,
   ): Promise<T> {
     const { clock } = this.options;
     const until = later(clock.now(), limitMs);
     let pauseMs = FIRST_PAUSE_MS;
     for (;;) {
       const failures: unknown[] = [];
-      for (const node of order()) {
+      const nodes = order();
+      for (const [asked, node] of nodes.entries()) {
+        const shareMs = (until - clock.now()) / (nodes.length - asked);
         try {
-          return await ask(node);
+          return await ask(node, Math.min(SILENCE_MS, Math.max(LEAST_SILENCE_MS, shareMs)));
         } catch (error) {
           failures.push(error);
         }
@@ -194,7 +208,7 @@ export class ApiQueues implements CallQueues {
     node: ApiNode,
     route: 'calls' | 'reserve' | 'settle',
     bytes: Buffer,
-    { signal, waitMs = 0, isPush = false }: { signal?: AbortSignal; waitMs?: number; isPush?: boolean } = {},
+    { signal, waitMs = 0, silenceMs = SILENCE_MS, isPush = false }: PostOptions,
   ): Promise<Buffer> {
     const life = signal ? AbortSignal.any([signal, this.closing.signal]) : this.closing.signal;
     const { status, body, retryAfterSeconds } = await node.post(
@@ -203,7 +217,7 @@ export class ApiQueues implements CallQueues {
       bytes,
       {
         signal: life,
-        silenceMs: waitMs + SILENCE_MS,
+        silenceMs: waitMs + silenceMs,
         maxBytes: Math.max(MAX_ANSWER_BYTES, this.options.maxBodyBytes + MIB),
         isPush,
       },
