@@ -6,6 +6,7 @@ import {
   encodeFrames,
   encodeQueuedRequest,
   encodeQueuedResponse,
+  MIB,
   RecordedMetrics,
   readMetrics,
   renderPrometheus,
@@ -248,6 +249,26 @@ describe('a node', () => {
     await api.delete(`/v2/fns/${fnId}`);
     expect(await reserve()).toEqual([]);
   });
+});
+
+it('leases no more than a balancer reads, although callers send headers that take twice their size in JSON', async () => {
+  const other = await TestApi.start({ env: { FN_MQ_URL: `sqlite3://${folder}/other.db` } });
+  try {
+    const quotes = { ...request, headers: { 'X-A': ['"'.repeat(2_030)] }, createdAt: wallMs(1_000) };
+    const head = encodeQueuedRequest(quotes);
+    const push = (n: number) => {
+      const said = JSON.stringify({ call_id: `c${n}`, fn_id: 'f', head });
+      return post('/v2/runner/async/calls', encodeFrames([{ head: said, body: Buffer.alloc(0) }]), other.url);
+    };
+    for (let from = 0; from < 1_000; from += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, n) => push(from + n)));
+    }
+    const body = JSON.stringify({ holder: 'lb', limit: 1_000 });
+    const leased = await fetch(`${other.url}/v2/runner/async/reserve`, { method: 'POST', body });
+    expect((await leased.arrayBuffer()).byteLength).toBeLessThan(8 * MIB);
+  } finally {
+    await other.close();
+  }
 });
 
 describe('an operator', () => {

@@ -16,7 +16,8 @@ type Fields = ReturnType<typeof parseBody>;
 
 /** In addition to the body of a call: its head, and what surrounds them. */
 export const HEAD_ROOM_BYTES = 128 * 1024;
-const MAX_RESERVE_BYTES = 4 * MIB;
+/** Heads take up to three times their length when they are sent, and a balancer reads 8 MiB. */
+const MAX_RESERVE_BYTES = 2 * MIB;
 const MAX_RESERVED = 1_000;
 const MAX_WAIT_MS = 30_000;
 const LEASE_MS = { min: 1_000, max: 3_600_000 };

@@ -99,7 +99,7 @@ function counted(queue: MessageQueue): MessageQueue {
     },
     extend: (lease, leaseMs) => queue.extend(lease, leaseMs),
     complete: (lease, result) => queue.complete(lease, result),
-    giveBack: (lease) => queue.giveBack(lease),
+    giveBack: (lease, restMs) => queue.giveBack(lease, restMs),
     bury: (lease, reason) => queue.bury(lease, reason),
     cancel: (callId) => queue.cancel(callId),
     buryFunction: (fnId, reason) => queue.buryFunction(fnId, reason),

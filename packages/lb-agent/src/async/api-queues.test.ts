@@ -166,7 +166,9 @@ it.each`
   const clock = {
     ...systemClock,
     now: () => now as ReturnType<typeof systemClock.now>,
-    sleep: async (ms: number) => void (now += ms),
+    sleep: async (ms: number) => {
+      now += ms;
+    },
   };
   const made = new ApiQueues({
     nodes: { all, order: () => all } as unknown as ApiNodes,
