@@ -254,7 +254,7 @@ describe('a node', () => {
 it('leases no more than a balancer reads, although callers send headers that take twice their size in JSON', async () => {
   const other = await TestApi.start({ env: { FN_MQ_URL: `sqlite3://${folder}/other.db` } });
   try {
-    const quotes = { ...request, headers: { 'X-A': ['"'.repeat(2_030)] }, createdAt: wallMs(1_000) };
+    const quotes = { ...request, headers: { 'X-A': ['"'.repeat(2_047)] }, createdAt: wallMs(1_000) };
     const head = encodeQueuedRequest(quotes);
     const push = (n: number) => {
       const said = JSON.stringify({ call_id: `c${n}`, fn_id: 'f', head });
