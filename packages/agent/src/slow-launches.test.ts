@@ -1,3 +1,4 @@
+// takes: 4 s
 import type { Server } from 'node:net';
 import { fn } from '@fnfleet/drivers';
 import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';

@@ -1,3 +1,4 @@
+// takes: 4 s
 import { buffer } from 'node:stream/consumers';
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';

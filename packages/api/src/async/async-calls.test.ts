@@ -1,3 +1,4 @@
+// takes: 15 s
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

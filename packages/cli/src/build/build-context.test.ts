@@ -1,3 +1,4 @@
+// takes: 5 s
 import { once } from 'node:events';
 import {
   appendFileSync,

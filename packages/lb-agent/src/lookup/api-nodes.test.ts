@@ -1,3 +1,4 @@
+// takes: 6 s
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http, { type ServerResponse } from 'node:http';
