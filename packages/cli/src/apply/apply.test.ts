@@ -41,7 +41,7 @@ describe('export', () => {
   it('writes one file for each app and function, readable only by their owner', async () => {
     await shop();
     const { output, code } = await run('export', dir);
-    expect({ output, code }).toEqual({ output: `exported 1 apps with 2 functions to ${dir}\n`, code: 0 });
+    expect({ output, code }).toEqual({ output: `exported 1 app with 2 functions to ${dir}\n`, code: 0 });
     expect(text('shop/app.yaml')).toBe(
       'name: shop\nsyslog_url: tcp://logs:514\nconfig:\n  A: "1"\n  SECRET: s3cret\nannotations:\n  team:\n    - x\n    - 1\n',
     );

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { planFolder, runPlan } from '../apply/apply-folder.js';
-import { remark, say } from '../terminal/output.js';
+import { counted, remark, say } from '../terminal/output.js';
 import { withExitCodes } from './exit-codes.js';
 import { apiOption } from './options.js';
 
@@ -63,7 +63,7 @@ async function applied(
   else await runPlan(plan, say);
   for (const line of plan.kept) remark(`kept: ${line}`);
   const { length } = plan.steps;
-  const changes = `${length} ${length === 1 ? 'change' : 'changes'}`;
+  const changes = counted(length, 'change');
   say([dryRun ? `${changes} to make` : `${changes} made`]);
   if (dryRun && length > 0) process.exitCode = DIFFERS;
 }

@@ -1,6 +1,6 @@
 import { backUp, type DatabaseContents, restore } from '@fnfleet/api';
 import { Command, Option } from 'commander';
-import { say } from '../terminal/output.js';
+import { counted, say } from '../terminal/output.js';
 
 interface DatabaseOption {
   readonly db: string;
@@ -35,8 +35,4 @@ function databaseOption(): Option {
 
 function inWords({ apps, functions, triggers }: DatabaseContents): string {
   return [counted(apps, 'app'), counted(functions, 'function'), counted(triggers, 'trigger')].join(', ');
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { exportFolder } from '../apply/apply-folder.js';
-import { say } from '../terminal/output.js';
+import { counted, say } from '../terminal/output.js';
 import { apiOption } from './options.js';
 
 interface ExportOptions {
@@ -26,7 +26,10 @@ export function exportCommand(): Command {
 async function exportCalled(folder: string, { app, json, api: url }: ExportOptions): Promise<void> {
   const api = new ApiClient(url, fleetAccess(process.env).fetch);
   const { apps, functions, removed } = await exportFolder(api, folder, { apps: app, format: json ? 'json' : 'yaml' });
-  say([...removed.map((file) => `removed ${file}`), `exported ${apps} apps with ${functions} functions to ${folder}`]);
+  say([
+    ...removed.map((file) => `removed ${file}`),
+    `exported ${counted(apps, 'app')} with ${counted(functions, 'function')} to ${folder}`,
+  ]);
 }
 
 function appended(text: string, before: readonly string[]): readonly string[] {

@@ -15,6 +15,11 @@ export function remark(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
 
+/** A number of things: `1 app`, `2 apps`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** The error message of a failed command, with a hint to the documentation of settings if they are invalid. */
 export function explainFailure(error: unknown): string {
   const hint = error instanceof SettingsError ? '\n(fnfleet node --help lists every setting)' : '';
