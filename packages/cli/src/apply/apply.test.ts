@@ -290,6 +290,14 @@ describe('apply', () => {
     expect((await api.listFns((await api.listApps())[0]?.id ?? '')).length).toBe(2);
   });
 
+  it('reads files with names in capitals, so that --prune does not remove what they describe', async () => {
+    await shop();
+    await run('export', dir);
+    renameSync(path.join(dir, 'shop/functions/cart.yaml'), path.join(dir, 'shop/functions/cart.YAML'));
+    renameSync(path.join(dir, 'shop/app.yaml'), path.join(dir, 'shop/App.Yml'));
+    expect((await run('apply', dir, '--prune')).output).toBe('0 changes made\n');
+  });
+
   it('lets triggers exchange their sources', async () => {
     const { app } = await shop();
     await run('export', dir);

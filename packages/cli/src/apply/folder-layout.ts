@@ -44,7 +44,7 @@ export function resourceFiles(root: string): AppFiles[] {
     .sort()
     .map((folder) => ({
       folder,
-      app: within(folder).filter((file) => path.parse(file).name === APP_FILE),
+      app: within(folder).filter((file) => path.parse(file).name.toLowerCase() === APP_FILE),
       functions: foldersIn(path.join(root, folder)).includes(FUNCTIONS) ? within(path.join(folder, FUNCTIONS)) : [],
     }));
 }
@@ -82,8 +82,9 @@ function refused(folder: string, entry: Dirent): Error {
   return new Error(`${path.join(folder, entry.name)} is ${what}; a folder of resources has only files and folders`);
 }
 
+/** In capitals too: what an overlooked file describes would count as missing. */
 function isResource(name: string): boolean {
-  return EXTENSIONS.some((extension) => name.endsWith(extension));
+  return EXTENSIONS.some((extension) => name.toLowerCase().endsWith(extension));
 }
 
 /** @throws Error unless the folder is one of resources, in a format that this release knows */
