@@ -103,6 +103,22 @@ describe('submitting a call', () => {
     expect(seen).toEqual([]);
   });
 
+  it('agent-and-docker 94: an asynchronous call waits for a container as long as it may run, and then never starts', async () => {
+    const clock = new FakeClock();
+    const seen: string[] = [];
+    test = new TestAgent({ echo }, { clock, listeners: [recorder(seen)] });
+    test.driver.gates.start.hold();
+    const [call, other] = [
+      await test.invoke({ type: 'async', timeoutSeconds: 4 }),
+      await test.invoke({ timeoutSeconds: 4 }),
+    ];
+    await clock.advance(4_000);
+    await expect(call.done).rejects.toMatchObject({ status: 503, message: 'Timed out - server too busy' });
+    expect(seen).toEqual([]);
+    test.driver.gates.start.release();
+    await other.done;
+  });
+
   it('agent-and-docker 13: a caller that disconnects while the call waits is counted, and the call never starts', async () => {
     const seen: string[] = [];
     const caller = new AbortController();

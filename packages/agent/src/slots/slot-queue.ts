@@ -2,8 +2,10 @@ import {
   CancelledError,
   type Clock,
   Deferred,
+  earliest,
   FnError,
   type Logger,
+  later,
   MIB,
   type MonoMs,
   NEVER,
@@ -277,7 +279,7 @@ export class SlotQueue implements ContainerOwner {
   private limitWait(waiter: Waiter): void {
     const { clock, imageWaitMs } = this.options;
     const { image } = waiter.call.model;
-    const deadlineAt = waiter.call.deadlineAt ?? NEVER;
+    const deadlineAt = waitsUntil(waiter);
     waiter.limit = clock.after(Math.min(deadlineAt - clock.now(), Math.max(IMAGE_WAIT_LEAST_MS, imageWaitMs)), () => {
       const pull = this.hot.size === 0 ? this.imagePull : undefined;
       if (pull !== undefined) this.fail(waiter, imagePulling(image, pull, clock.now()));
@@ -390,6 +392,12 @@ export class SlotQueue implements ContainerOwner {
     this.standby.close();
     this.options.onEmpty();
   }
+}
+
+/** An asynchronous call waits for a container for as long as it may run, as in Fn; then it returns to its queue. */
+function waitsUntil({ call, since }: Waiter): MonoMs {
+  const { model, deadlineAt = NEVER } = call;
+  return model.type === 'async' ? earliest(deadlineAt, later(since, 1_000 * model.timeoutSeconds)) : deadlineAt;
 }
 
 /** Maximum Retry-After of a call, seconds. */

@@ -59,6 +59,7 @@ export const METRICS = {
   lb_replay_disk_bytes: gauge('Request bodies kept on disk for another attempt.', 'By'),
   lb_replay_lost_count: counter('Calls whose body could not be kept, which limits them to one attempt, by reason.'),
   lb_async_running: gauge('Asynchronous calls that this balancer has taken from a queue and that have not ended.'),
+  lb_async_attempts: counter('Attempts of asynchronous calls that have ended, by what was reported to the queue.'),
   lb_async_accepted: counter('Asynchronous calls handed in: on disk at an API node, and answered 202.'),
   lb_async_refused: counter('Asynchronous calls not accepted, by the status of the response.'),
 

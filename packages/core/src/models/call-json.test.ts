@@ -109,11 +109,19 @@ describe('a call on the wire', () => {
     expect(() => decodeCall(json)).toThrow(`call: ${message}`);
   });
 
-  it('has header names in canonical form, and unknown types as sync', () => {
-    expect(decodeCall('{"headers":{"x-one":["1"]},"type":"async"}')).toMatchObject({
-      headers: { 'X-One': ['1'] },
-      type: 'sync',
-    });
+  it('has header names in canonical form', () => {
+    expect(decodeCall('{"headers":{"x-one":["1"]}}').headers).toEqual({ 'X-One': ['1'] });
+  });
+
+  it.each([
+    ['sync', 'sync'],
+    ['detached', 'detached'],
+    ['async', 'async'],
+    ['', 'sync'],
+    ['Async', 'sync'],
+    ['later', 'sync'],
+  ])('of type "%s" runs as %s', (type, runsAs) => {
+    expect(decodeCall(JSON.stringify({ type })).type).toBe(runsAs);
   });
 
   it('gives CPU as text in thousandths or in cores', () => {

@@ -109,8 +109,7 @@ export function decodeCall(json: string): Call {
   return {
     id: fields.text('id') ?? '',
     image: fields.text('image') ?? '',
-    // Types that this release does not know run as sync.
-    type: fields.text('type') === 'detached' ? 'detached' : ('sync' satisfies CallType),
+    type: typeOf(fields.text('type')),
     fnId: fields.text('fn_id') ?? '',
     appId: fields.text('app_id') ?? '',
     appName: fields.text('app_name') ?? '',
@@ -131,6 +130,11 @@ export function decodeCall(json: string): Call {
     startedAt: fields.date('started_at'),
     completedAt: fields.date('completed_at'),
   };
+}
+
+/** Types that this release does not know run as sync. */
+function typeOf(text: string | undefined): CallType {
+  return text === 'detached' || text === 'async' ? text : 'sync';
 }
 
 function parseFields(json: string): Fields {

@@ -2,7 +2,8 @@ import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
 import type { HeaderMap } from '../headers.js';
 
-export type CallType = 'sync' | 'detached';
+/** `async`: it comes from a queue, and nobody waits for its response. */
+export type CallType = 'sync' | 'detached' | 'async';
 export type CallStatus = 'queued' | 'running' | 'success' | 'error' | 'timeout' | 'cancelled';
 
 /** Annotation values are any JSON; they are part of the slot key. */

@@ -62,7 +62,13 @@ describe('a caller of an asynchronous call', () => {
     expect(await ended(id)).toMatchObject({ state: 'success', attempts: 1 });
     expect(runner.bodies.map(String)).toEqual(['cat']);
     const { model } = runner.offered[0] as (typeof runner.offered)[number];
-    expect(model).toMatchObject({ id, fnId: 'fn1', method: 'POST', headers: { 'X-A': ['1'], 'Fn-Attempt': ['1'] } });
+    expect(model).toMatchObject({
+      id,
+      type: 'async',
+      fnId: 'fn1',
+      method: 'POST',
+      headers: { 'X-A': ['1'], 'Fn-Attempt': ['1'] },
+    });
     const result = await queue.result(id);
     expect(Buffer.from(result?.body ?? []).toString()).toBe('meow');
     expect(JSON.parse(result?.head ?? '')).toEqual({ status: 200, headers: { 'X-B': ['2'] }, size: 4 });
@@ -137,6 +143,19 @@ describe('a caller of an asynchronous call', () => {
 });
 
 describe('the metrics of a balancer', () => {
+  it('count how attempts end', async () => {
+    metrics.reset();
+    const runner = new FakeRunner('r').fails(new FnError('functionFailed'), 'function').finishes();
+    const fleet = await start(runner);
+    await push('c1');
+    await push('c2', { fnId: 'gone' });
+    await Promise.all([ended('c1'), ended('c2')]);
+    await fleet.close();
+    for (const end of ['bury', 'retry', 'complete']) {
+      expect([end, ...metrics.values('lb_async_attempts', { end })]).toEqual([end, 1]);
+    }
+  });
+
   it('count the calls that it has handed in and refused, and those that run until they have ended', async () => {
     metrics.reset();
     const runner = new FakeRunner('r').finishes();
@@ -163,7 +182,7 @@ describe('an asynchronous call', () => {
     ${'the call can never run'}             | ${(r: FakeRunner) => r.fails(new FnError('resourceTooBig'), 'caller')}               | ${'dead'}    | ${1}     | ${1}     | ${'resourceTooBig'}
     ${'two runners are lost, then it runs'} | ${(r: FakeRunner) => r.fails(new Error('lost')).fails(new Error('lost')).finishes()} | ${'success'} | ${3}     | ${0}     | ${undefined}
     ${'no runner takes it at first'}        | ${(r: FakeRunner) => r.refuses().finishes()}                                         | ${'success'} | ${1}     | ${0}     | ${undefined}
-  `('ends as $state when $what', async ({ script, state, attempts, failures, reason }) => {
+  `('agent-and-docker 87: ends as $state when $what', async ({ script, state, attempts, failures, reason }) => {
     await start(script(new FakeRunner('r')));
     await push('c1');
     const record = await ended('c1');
@@ -266,15 +285,16 @@ describe('asynchronous calls', () => {
     when                                         | waiting | runners                                          | room
     ${'nothing is known about runners'}          | ${0}    | ${[]}                                            | ${true}
     ${'a sync call waits'}                       | ${1}    | ${[{}]}                                          | ${false}
-    ${'80 % of the memory are used'}             | ${0}    | ${[{ load: load(80) }]}                          | ${true}
-    ${'more than 80 % of the memory are used'}   | ${0}    | ${[{ load: load(81) }]}                          | ${false}
+    ${'79 % of the memory are used'}             | ${0}    | ${[{ load: load(79) }]}                          | ${true}
+    ${'80 % of the memory are used'}             | ${0}    | ${[{ load: load(80) }]}                          | ${false}
     ${'idle containers use the memory'}          | ${0}    | ${[{ load: load(95, 50) }]}                      | ${true}
     ${'one of two runners is full'}              | ${0}    | ${[{ load: load(100) }, { load: load(10) }]}     | ${true}
     ${'the only runner that is not full drains'} | ${0}    | ${[{ load: load(100) }, { state: 'draining' }]}  | ${false}
     ${'the only runner is cordoned'}             | ${0}    | ${[{ cordoned: true }]}                          | ${false}
     ${'a runner reports nothing'}                | ${0}    | ${[{ load: load(100) }, { load: undefined }]}    | ${true}
-    ${'more than 80 % of the CPU are used'}      | ${0}    | ${[{ load: { ...load(0), cpuUsedMillis: 81 } }]} | ${false}
-  `('agent-and-docker 87: start is $room when $when', ({ waiting, runners, room }) => {
+    ${'80 % of the CPU are used'}                | ${0}    | ${[{ load: { ...load(0), cpuUsedMillis: 80 } }]} | ${false}
+    ${'a runner has no limit for the CPU'}       | ${0}    | ${[{ load: { ...load(0), cpuTotalMillis: 0 } }]} | ${true}
+  `('agent-and-docker 93: start is $room when $when', ({ waiting, runners, room }) => {
     const status = { waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: runners.map(runner) };
     expect(hasRoom(status)).toBe(room);
   });

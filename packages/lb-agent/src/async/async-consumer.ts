@@ -62,12 +62,14 @@ type End =
   | { readonly kind: 'giveBack'; readonly pause: 'none' | 'function' | 'all' }
   | { readonly kind: 'bury'; readonly reason: Reason };
 
+const ENDS: readonly End['kind'][] = ['complete', 'retry', 'giveBack', 'bury'];
+
 type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] };
 
 /**
  * Runs asynchronous calls: takes them from the queues, places them like calls that clients wait for, and reports how they ended.
  *
- * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full, and never more than its limit.
+ * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than its limit.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
@@ -85,6 +87,7 @@ export class AsyncConsumer {
   constructor(private readonly parts: AsyncConsumerParts) {
     this.inflight = new InflightTracker(parts.clock);
     countFromZero('lb_async_running');
+    countFromZero('lb_async_attempts', ...ENDS.map((end) => ({ end })));
     this.looped = parts.limit > 0 ? this.loop() : Promise.resolve();
   }
 
@@ -173,6 +176,7 @@ export class AsyncConsumer {
     }
     if (end.kind === 'giveBack' && end.pause === 'all')
       this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
+    count('lb_async_attempts', 1, { end: end.kind });
     try {
       const answer = await report(source, delivery, end);
       if (answer.kind === 'leaseLost')
@@ -220,7 +224,7 @@ export class AsyncConsumer {
     const { method, url, headers, triggerId, createdAt } = decodeQueuedRequest(head);
     const template = await lookup.byId(fnId, controller.signal);
     const attempted = { ...headers, 'Fn-Attempt': [String(attempt)] };
-    const model = template.call({ id: lease.callId, type: 'sync', method, url, headers: attempted, createdAt });
+    const model = template.call({ id: lease.callId, type: 'async', method, url, headers: attempted, createdAt });
     const response = new CollectedResponse(MAX_RESULT_BYTES);
     const call = await agent.getCall(
       fromModel({ ...model, triggerId }, Buffer.from(body.buffer, body.byteOffset, body.byteLength)),
@@ -290,5 +294,10 @@ export function hasRoom(status: FleetStatus | undefined): boolean {
     sum.cpuUsed += load.cpuUsedMillis;
     sum.cpuTotal += load.cpuTotalMillis;
   }
-  return sum.memoryUsed <= FULL * sum.memoryTotal && sum.cpuUsed <= FULL * sum.cpuTotal;
+  return isBelow(sum.memoryUsed, sum.memoryTotal) && isBelow(sum.cpuUsed, sum.cpuTotal);
+}
+
+/** A total of 0 is no limit. */
+function isBelow(used: number, total: number): boolean {
+  return total === 0 || used < FULL * total;
 }
