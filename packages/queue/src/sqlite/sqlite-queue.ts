@@ -25,6 +25,7 @@ import type {
   Delivery,
   FunctionLimits,
   KeptResult,
+  Lane,
   Lease,
   ListQuery,
   MessageQueue,
@@ -134,7 +135,10 @@ class SqliteQueue implements MessageQueue {
   private readonly commits: GroupCommit;
   private readonly listeners = new Listeners<[QueueEvent]>();
   /** Reservations that wait for calls, the longest first. */
-  private readonly waiters = new TurnoverSet<Deferred<void>>();
+  private readonly waiters: Readonly<Record<Lane, TurnoverSet<Deferred<void>>>> = {
+    calls: new TurnoverSet(),
+    deliveries: new TurnoverSet(),
+  };
   /** Counts moments at which calls may have become ready. */
   private readyMoments = 0;
   private ticker: Timer | undefined;
@@ -178,7 +182,8 @@ class SqliteQueue implements MessageQueue {
     const { waitMs = 0, ...wanted } = request;
     const { holder } = wanted;
     checkText('holder', holder);
-    if (this.waiters.size >= maxWaiting) throw new FnError('queueOverloaded');
+    const { lane = 'calls' } = wanted;
+    if (this.waiters[lane].size >= maxWaiting) throw new FnError('queueOverloaded');
     const until = later(clock.now(), waitMs);
     const operation = { kind: 'reserve', request: wanted } as const;
     for (;;) {
@@ -191,7 +196,7 @@ class SqliteQueue implements MessageQueue {
         return signal?.aborted ? await this.giveAllBack(deliveries) : deliveries;
       }
       if (clock.now() >= until) return [];
-      if (this.readyMoments === seen) await this.becomesReady(until, signal);
+      if (this.readyMoments === seen) await this.becomesReady(lane, until, signal);
     }
   }
 
@@ -278,7 +283,7 @@ class SqliteQueue implements MessageQueue {
     const marked = this.order({ kind: 'tick' }).catch(() => undefined);
     this.isClosed = true;
     this.ticker?.cancel();
-    for (const waiter of this.waiters) waiter.resolve();
+    for (const waiters of Object.values(this.waiters)) for (const waiter of waiters) waiter.resolve();
     await marked;
     await this.commits.whenIdle();
     this.ticker?.cancel();
@@ -319,11 +324,11 @@ class SqliteQueue implements MessageQueue {
   }
 
   /** Resolves when calls may be ready, at the given time, or when the signal aborts. */
-  private async becomesReady(until: MonoMs, signal: AbortSignal | undefined): Promise<void> {
+  private async becomesReady(lane: Lane, until: MonoMs, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.parts;
     const woken = new Deferred<void>();
     const wake = () => woken.resolve();
-    this.waiters.add(woken);
+    this.waiters[lane].add(woken);
     const timer = clock.after(until - clock.now(), wake, { keepAlive: true });
     signal?.addEventListener('abort', wake, { once: true });
     // Either may have happened while this was looking for calls.
@@ -332,15 +337,17 @@ class SqliteQueue implements MessageQueue {
     timer.cancel();
     signal?.removeEventListener('abort', wake);
     // If it was taken out because of ready calls, and will not take them, others must learn of them.
-    if (!this.waiters.delete(woken) && signal?.aborted) this.wakeOne();
+    if (!this.waiters[lane].delete(woken) && signal?.aborted) this.wakeOne();
   }
 
-  /** One at a time: each that finds calls wakes the next. */
+  /** One of each lane at a time: each that finds calls wakes the next. Who finds none of its lane would wake nobody. */
   private wakeOne(): void {
-    const [longest] = this.waiters;
-    if (longest === undefined) return;
-    this.waiters.delete(longest);
-    longest.resolve();
+    for (const waiters of Object.values(this.waiters)) {
+      const [longest] = waiters;
+      if (longest === undefined) continue;
+      waiters.delete(longest);
+      longest.resolve();
+    }
   }
 
   private onCommit({ ready, ended, nextAt }: BatchAnswer): void {

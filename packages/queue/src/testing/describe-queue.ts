@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { epochMs, type FakeClock, later } from '@fnfleet/core';
 import type { QueueBounds } from '../bounds.js';
 import type { Delivery, Lease, MessageQueue, NewMessage, ReserveRequest } from '../message-queue.js';
@@ -534,6 +535,35 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await queue.retry((second as Delivery).lease, CRASHED)).toMatchObject({ kind: 'dead' });
         expect((await queue.list({ state: 'dead', limit: 10 })).calls).toMatchObject([{ fnId: 'callback' }]);
       });
+
+      it.each(['calls', 'deliveries'] as const)(
+        'wakes one of those who wait for %s, not only of the others',
+        async (lane) => {
+          await push(both);
+          const running = await one();
+          const left = new AbortController();
+          const others = [1, 2, 3].map(() =>
+            queue.reserve(
+              {
+                lane: lane === 'calls' ? 'deliveries' : 'calls',
+                ...{ holder: 'other', limit: 1, leaseMs: LEASE_MS, waitMs: HOUR_MS },
+              },
+              left.signal,
+            ),
+          );
+          const asked = queue.reserve(
+            { lane, holder: 'me', limit: 1, leaseMs: LEASE_MS, waitMs: HOUR_MS },
+            left.signal,
+          );
+          const found = Promise.race([asked, sleep(5_000).then(() => 'asleep')]);
+          await queue.stats();
+          if (lane === 'calls') await push();
+          else await queue.complete(running.lease, SUCCESS);
+          expect(await found).toMatchObject([{ attempt: 1 }]);
+          left.abort();
+          await Promise.all(others);
+        },
+      );
 
       it('is accepted also when the queue is full', async () => {
         await reopen({ maxMessages: 1 });
