@@ -44,6 +44,8 @@ export const DEFAULT_BOUNDS: QueueBounds = {
 export const MAX_TEXT = 256;
 /** Bounds of one reservation, whatever it asks for. */
 export const MAX_RESERVED = 1_000;
+/** Functions of which a reservation may say how many calls its holder has. */
+export const MAX_HELD = 1_000;
 export const MAX_RESERVED_BYTES = 16 * 1024 * 1024;
 /** How much of the message of a reason is kept. */
 export const MAX_REASON = 2_000;

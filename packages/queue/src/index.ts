@@ -1,4 +1,4 @@
-export { DEFAULT_BOUNDS, type QueueBounds } from './bounds.js';
+export { DEFAULT_BOUNDS, MAX_HELD, type QueueBounds } from './bounds.js';
 export type * from './message-queue.js';
 export { checkQueueUrl, openQueue, type QueueParts } from './open-queue.js';
 export {

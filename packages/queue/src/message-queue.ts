@@ -21,7 +21,8 @@ export type Priority = 0 | 1 | 2;
  * Q5  Order: higher priority first; functions in turn within a priority; first in, first out within a function. One
  *     lease in 16 goes to the lowest priority that has ready calls.
  * Q6  A function has at most as many leases as its concurrency limit, and is leased at most at its rate limit.
- * Q7  Durations are in milliseconds of the time of the queue, which never steps (`queue-time.ts`). Instants of the wall
+ * Q7  A reservation has no call of a function of which its holder has enough, and the function keeps its turn for others.
+ * Q8  Durations are in milliseconds of the time of the queue, which never steps (`queue-time.ts`). Instants of the wall
  *     clock are for display.
  *
  * Methods reject with FnError: `database…` when the store cannot be used, `queueOverloaded` when too many operations wait.
@@ -160,6 +161,13 @@ export interface ReserveRequest {
   readonly leaseMs: number;
   /** 0 by default. */
   readonly waitMs?: number;
+  /**
+   * Maximum number of calls of one function, those in `held` included; none by default. So that a function whose calls hang
+   * leaves room for others.
+   */
+  readonly perFunction?: number;
+  /** How many calls of a function the holder has already, by the id of the function. At most 1 000 functions. */
+  readonly held?: ReadonlyMap<string, number>;
 }
 
 /** The right to run a call, until it expires. */

@@ -155,29 +155,83 @@ export class FunctionTable {
     }
   }
 
-  /**
-   * Finds whose turn it is, and lets it go to the end of its line.
-   * @returns the next instant at which a rate limit or the end of a rest allows a lease, if that is all that prevents one
-   */
-  next(
-    lane: Lane,
-    now: number,
-  ): { readonly entry: FunctionEntry; readonly priority: Priority } | { readonly at: number | undefined } {
-    this.picks += 1;
-    let at: number | undefined;
-    for (const priority of this.picks % LOWEST_EVERY === 0 ? LOWEST_FIRST : HIGHEST_FIRST) {
-      const line = this.turns[lane][priority];
-      for (let left = line.size; left > 0; left -= 1) {
-        const [entry] = line;
-        if (entry === undefined) break;
-        line.delete(entry);
-        line.add(entry);
-        if (entry.closed !== undefined || !entry.isBelowConcurrency()) continue;
-        const nextAt = entry.nextLeaseAt(now);
-        if (nextAt <= now) return { entry, priority };
-        at = Math.min(at ?? nextAt, nextAt);
+  /** @param wants whether a call of the function is wanted */
+  round(lane: Lane, now: number, wants: (entry: FunctionEntry) => boolean): Round {
+    const searches = this.turns[lane].map((line) => new Search(line, now, wants));
+    return new Round(searches, () => {
+      this.picks += 1;
+      return this.picks % LOWEST_EVERY === 0 ? LOWEST_FIRST : HIGHEST_FIRST;
+    });
+  }
+}
+
+/** The functions whose turns it is, one after the other, during one reservation. */
+export class Round {
+  constructor(
+    private readonly searches: readonly Search[],
+    private readonly nextOrder: () => readonly Priority[],
+  ) {}
+
+  /** Finds whose turn it is, and lets it go to the end of its line. */
+  next(): { readonly entry: FunctionEntry; readonly priority: Priority } | undefined {
+    for (const priority of this.nextOrder()) {
+      const entry = this.searches[priority]?.next();
+      if (entry !== undefined) return { entry, priority };
+    }
+    return undefined;
+  }
+
+  /** The next instant at which a rate limit or the end of a rest allows a lease, for functions that were passed over because of it. */
+  get nextAt(): number | undefined {
+    const instants = this.searches.map(({ nextAt }) => nextAt).filter((at) => at !== undefined);
+    return instants.length === 0 ? undefined : Math.min(...instants);
+  }
+}
+
+/**
+ * Looks through the functions with ready calls of one priority. One that may not be leased, or is not wanted, keeps its place: it
+ * may be wanted by others. During a reservation none of these becomes eligible, so that each of them is looked at twice at most.
+ */
+class Search {
+  private entries: Iterator<FunctionEntry>;
+  private hasFound = false;
+  private isOver = false;
+  nextAt: number | undefined;
+
+  constructor(
+    private readonly line: TurnoverSet<FunctionEntry>,
+    private readonly now: number,
+    private readonly wants: (entry: FunctionEntry) => boolean,
+  ) {
+    this.entries = line.values();
+  }
+
+  next(): FunctionEntry | undefined {
+    while (!this.isOver) {
+      const { value: entry, done } = this.entries.next();
+      if (done) this.again();
+      else if (this.line.has(entry) && this.isEligible(entry)) {
+        this.hasFound = true;
+        this.line.delete(entry);
+        this.line.add(entry);
+        return entry;
       }
     }
-    return { at };
+    return undefined;
+  }
+
+  /** The set may have changed its table meanwhile, so that the iteration has missed some. */
+  private again(): void {
+    this.isOver = !this.hasFound;
+    this.hasFound = false;
+    this.entries = this.line.values();
+  }
+
+  private isEligible(entry: FunctionEntry): boolean {
+    if (entry.closed !== undefined || !entry.isBelowConcurrency() || !this.wants(entry)) return false;
+    const nextAt = entry.nextLeaseAt(this.now);
+    if (nextAt <= this.now) return true;
+    this.nextAt = Math.min(this.nextAt ?? nextAt, nextAt);
+    return false;
   }
 }

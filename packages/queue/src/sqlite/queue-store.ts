@@ -114,23 +114,26 @@ export class QueueStore {
   }
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
-    const { lane = 'calls' } = request;
+    const { lane = 'calls', perFunction = Number.POSITIVE_INFINITY, held } = request;
+    const has = new Map<FunctionEntry, number>();
+    const count = (entry: FunctionEntry) => has.get(entry) ?? held?.get(entry.fnId) ?? 0;
+    const round = this.functions.round(lane, time.at, (entry) => count(entry) < perFunction);
     const limit = Math.min(request.limit, MAX_RESERVED);
     const maxBytes = Math.min(request.maxBytes ?? MAX_RESERVED_BYTES, MAX_RESERVED_BYTES);
     const deliveries: Delivery[] = [];
     let bytes = 0;
     while (deliveries.length < limit && bytes < maxBytes) {
-      const next = this.functions.next(lane, time.at);
-      if ('at' in next) {
-        if (next.at !== undefined) this.rateAt = Math.min(this.rateAt ?? next.at, next.at);
-        break;
-      }
+      const next = round.next();
+      if (next === undefined) break;
       const row = this.oldestReady(next.entry, next.priority);
       const { size } = this.must('select length(body) + length(head) as size from payloads where seq = ?', row.seq);
       bytes += Number(size);
       if (bytes > maxBytes && deliveries.length > 0) break;
       deliveries.push(this.lease(row, next.entry, request, time));
+      has.set(next.entry, count(next.entry) + 1);
     }
+    const { nextAt } = round;
+    if (nextAt !== undefined) this.rateAt = Math.min(this.rateAt ?? nextAt, nextAt);
     return deliveries;
   }
 

@@ -131,11 +131,18 @@ interface Parts {
   readonly logger: Logger;
 }
 
+/** A reservation that has found no calls, or none that it wants. */
+interface Waiter {
+  readonly woken: Deferred<void>;
+  /** The ready moments at which it has looked. */
+  readonly seen: number;
+}
+
 class SqliteQueue implements MessageQueue {
   private readonly commits: GroupCommit;
   private readonly listeners = new Listeners<[QueueEvent]>();
   /** Reservations that wait for calls, the longest first. */
-  private readonly waiters: Readonly<Record<Lane, TurnoverSet<Deferred<void>>>> = {
+  private readonly waiters: Readonly<Record<Lane, TurnoverSet<Waiter>>> = {
     calls: new TurnoverSet(),
     deliveries: new TurnoverSet(),
   };
@@ -195,8 +202,10 @@ class SqliteQueue implements MessageQueue {
         this.wakeOne();
         return signal?.aborted ? await this.giveAllBack(deliveries) : deliveries;
       }
+      // Those that it does not want are perhaps for others, which have not looked yet.
+      if (wanted.perFunction !== undefined) this.wakeOne(seen);
       if (clock.now() >= until) return [];
-      if (this.readyMoments === seen) await this.becomesReady(lane, until, signal);
+      if (this.readyMoments === seen) await this.becomesReady(lane, seen, until, signal);
     }
   }
 
@@ -283,7 +292,7 @@ class SqliteQueue implements MessageQueue {
     const marked = this.order({ kind: 'tick' }).catch(() => undefined);
     this.isClosed = true;
     this.ticker?.cancel();
-    for (const waiters of Object.values(this.waiters)) for (const waiter of waiters) waiter.resolve();
+    for (const waiters of Object.values(this.waiters)) for (const { woken } of waiters) woken.resolve();
     await marked;
     await this.commits.whenIdle();
     this.ticker?.cancel();
@@ -324,11 +333,12 @@ class SqliteQueue implements MessageQueue {
   }
 
   /** Resolves when calls may be ready, at the given time, or when the signal aborts. */
-  private async becomesReady(lane: Lane, until: MonoMs, signal: AbortSignal | undefined): Promise<void> {
+  private async becomesReady(lane: Lane, seen: number, until: MonoMs, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.parts;
     const woken = new Deferred<void>();
+    const waiter = { woken, seen };
     const wake = () => woken.resolve();
-    this.waiters[lane].add(woken);
+    this.waiters[lane].add(waiter);
     const timer = clock.after(until - clock.now(), wake, { keepAlive: true });
     signal?.addEventListener('abort', wake, { once: true });
     // Either may have happened while this was looking for calls.
@@ -337,16 +347,19 @@ class SqliteQueue implements MessageQueue {
     timer.cancel();
     signal?.removeEventListener('abort', wake);
     // If it was taken out because of ready calls, and will not take them, others must learn of them.
-    if (!this.waiters[lane].delete(woken) && signal?.aborted) this.wakeOne();
+    if (!this.waiters[lane].delete(waiter) && signal?.aborted) this.wakeOne();
   }
 
-  /** One of each lane at a time: each that finds calls wakes the next. Who finds none of its lane would wake nobody. */
-  private wakeOne(): void {
+  /**
+   * One of each lane at a time: each that finds calls wakes the next. Who finds none of its lane would wake nobody.
+   * @param before only those that have not looked at this ready moment; who waits longest has looked earliest
+   */
+  private wakeOne(before = Number.POSITIVE_INFINITY): void {
     for (const waiters of Object.values(this.waiters)) {
       const [longest] = waiters;
-      if (longest === undefined) continue;
+      if (longest === undefined || longest.seen >= before) continue;
       waiters.delete(longest);
-      longest.resolve();
+      longest.woken.resolve();
     }
   }
 

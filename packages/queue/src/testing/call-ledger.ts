@@ -8,6 +8,7 @@ import type {
   LeaseLost,
   NewMessage,
   PushAnswer,
+  ReserveRequest,
   RetryAnswer,
 } from '../message-queue.js';
 import { counts, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from '../retry-policy.js';
@@ -53,7 +54,7 @@ export class BrokenPromise extends Error {}
  * L2  It is never leased while a lease of it is valid, has ended, or has to wait.
  * L3  Attempts and failures are counted, and only they, an operator or its age make it dead.
  * L4  An operation with an outdated lease is refused; one with a valid lease is not.
- * L5  A function has no more leases than its limit.
+ * L5  A function has no more leases than its limit, and a holder no more of it than it wants.
  *
  * After a kill, an operation that was not answered may have taken effect or not: that is the only doubt.
  */
@@ -91,6 +92,15 @@ export class CallLedger {
   /** The answer was lost. */
   mayBePushed(message: NewMessage): void {
     this.add(message, { states: new Set(['ready', 'delayed']) });
+  }
+
+  /** What a reservation was answered, as a whole. */
+  reserved(found: readonly Delivery[], { perFunction, held }: Pick<ReserveRequest, 'perFunction' | 'held'>): void {
+    if (perFunction === undefined) return;
+    for (const { fnId } of found) {
+      const has = (held?.get(fnId) ?? 0) + found.filter((other) => other.fnId === fnId).length;
+      this.must(has <= perFunction, `a holder that wants ${perFunction} calls of ${fnId} has ${has}`);
+    }
   }
 
   delivered({ lease, attempt, fnId }: Delivery, leaseMs: number): void {

@@ -92,6 +92,10 @@ export const PLANTED_FAULTS: Readonly<Record<string, (queue: MessageQueue) => Me
     }),
   'a concurrency limit is ignored': (queue) =>
     but(queue, { push: (message) => queue.push({ ...message, limits: {} }) }),
+  'a holder gets more calls of a function than it wants': (queue) =>
+    but(queue, { reserve: (request) => queue.reserve({ ...request, perFunction: undefined }) }),
+  'what a holder has is not counted': (queue) =>
+    but(queue, { reserve: (request) => queue.reserve({ ...request, held: new Map() }) }),
   'an idempotency key is ignored': (queue) =>
     but(queue, { push: (message) => queue.push({ ...message, idempotencyKey: undefined }) }),
   'a call is dead after its first failure': (queue) =>

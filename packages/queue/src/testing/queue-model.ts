@@ -33,6 +33,9 @@ type Request =
       readonly holder: (typeof HOLDERS)[number];
       readonly limit: number;
       readonly leaseMs: number;
+      readonly perFunction: number | undefined;
+      /** How many calls of each function the holder says it has. */
+      readonly held: number;
     }
   /** By a holder whose lease may have expired long ago. */
   | { readonly kind: 'extend' | 'complete' | 'giveBack' | 'bury'; readonly which: number }
@@ -70,6 +73,8 @@ const request: fc.Arbitrary<Request> = fc.oneof(
       holder: fc.constantFrom(...HOLDERS),
       limit: fc.integer({ min: 1, max: 3 }),
       leaseMs: fc.constantFrom(10_000, 30_000),
+      perFunction: fc.constantFrom(undefined, undefined, 1, 2),
+      held: fc.nat(2),
     }),
   },
   {
@@ -225,10 +230,12 @@ class Run {
       case 'push':
         return this.push(request);
       case 'reserve': {
-        const { holder, limit, leaseMs } = request;
-        const found = await orNote(queue.reserve({ holder, limit, leaseMs }), () => {
+        const { holder, limit, leaseMs, perFunction } = request;
+        const held = new Map(FUNCTIONS.map((fnId) => [fnId, request.held]));
+        const found = await orNote(queue.reserve({ holder, limit, leaseMs, perFunction, held }), () => {
           this.hasLostDeliveries = true;
         });
+        ledger.reserved(found, { perFunction, held });
         for (const delivery of found) {
           ledger.delivered(delivery, leaseMs);
           this.deliveries.push(delivery);
