@@ -98,6 +98,9 @@ export { sortedOrAbsent } from './models/maps.js';
 export {
   DEPLOYED_ANNOTATION,
   IDEMPOTENT_ANNOTATION,
+  INVOKE_TYPE_ANNOTATION,
+  type InvokeType,
+  invokeTypeOf,
   isDeployedAnnotation,
   isIdempotent,
   STANDBY_ANNOTATION,

@@ -231,6 +231,8 @@ describe('what the document says of a request is what the node does', () => {
     ${'Trigger'} | ${{ type: 'x' }}
     ${'Trigger'} | ${{ fn_id: undefined }}
     ${'Trigger'} | ${{ annotations: { k: 1 } }}
+    ${'Trigger'} | ${{ annotations: { 'fnfleet/invoke-type': 'async' } }}
+    ${'Trigger'} | ${{ annotations: { 'fnfleet/invoke-type': 'later' } }}
   `('a new $kind with $change', async ({ kind, change }) => {
     made += 1;
     const body = { ...bodies[kind]?.(), ...change };

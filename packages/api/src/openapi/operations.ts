@@ -484,6 +484,11 @@ const CALL_HEADERS: readonly Parameter[] = [
     schema: { type: 'string', enum: ['1'] },
   },
 ];
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  description: 'Of an asynchronous call: another one with this key within a day takes the place of this one.',
+  schema: { type: 'string', maxLength: 256 },
+};
 const FUNCTION_BODY = { type: '*/*', schema: 'text' } as const;
 
 function triggered(method: Operation['method'], path: string): Operation {
@@ -494,7 +499,16 @@ function triggered(method: Operation['method'], path: string): Operation {
     summary: `Call the function of a trigger with ${method}`,
     description:
       'The function receives method, path, query, headers and body, and its status and headers are those of the response.',
-    headers: CALL_HEADERS,
+    headers: [
+      {
+        name: 'Fn-Invoke-Type',
+        description:
+          '`async`: answer 202 when the call is in the queue, on disk, as for `/invoke/{fn_id}`. The annotation `fnfleet/invoke-type` of the trigger takes precedence.',
+        schema: { type: 'string' },
+      },
+      IDEMPOTENCY_KEY,
+      ...CALL_HEADERS,
+    ],
     ...(method === 'GET' || method === 'HEAD' ? {} : { body: 'any' }),
     answers: {
       default: {
@@ -528,11 +542,7 @@ export const CALL_OPERATIONS: Readonly<Record<string, Operation>> = {
           '`detached`: answer 202 when the call has started. `async`: answer 202 when the call is in the queue, on disk.',
         schema: { type: 'string', enum: ['sync', 'detached', 'async'], default: 'sync' },
       },
-      {
-        name: 'Idempotency-Key',
-        description: 'Of an asynchronous call: another one with this key within a day takes the place of this one.',
-        schema: { type: 'string', maxLength: 256 },
-      },
+      IDEMPOTENCY_KEY,
       ...CALL_HEADERS,
     ],
     body: 'any',

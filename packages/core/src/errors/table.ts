@@ -456,6 +456,11 @@ const API_ERRORS = {
   triggerFnForeign: entry(400, 'Invalid Fn ID - not owned by specified app', 'The function belongs to another app.'),
   triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The only type is http.'),
   triggerSourceMissing: entry(400, 'Missing Trigger Source', 'A trigger needs a source path.'),
+  triggerInvokeTypeInvalid: entry(
+    400,
+    'annotation fnfleet/invoke-type is not valid. It should be "sync" or "async"',
+    'Whether calls of the trigger are asynchronous.',
+  ),
   triggerSourcePrefix: entry(400, "Missing Trigger Source Prefix '/'", 'A source starts with a slash.'),
   triggerSourceHasNul: entry(400, 'Trigger Source must not contain NUL', 'Some databases cannot store it.'),
   triggerSourceTooLong: entry(400, 'Trigger Source must be 2048 bytes or less', 'Shorten the path.'),

@@ -1,8 +1,9 @@
 import { wallMs } from '../clock.js';
 import { newApp } from '../resources/app.js';
 import { newFn } from '../resources/fn.js';
+import { newTrigger } from '../resources/trigger.js';
 import { CallTemplate } from './call-template.js';
-import { isIdempotent } from './own-annotations.js';
+import { invokeTypeOf, isIdempotent } from './own-annotations.js';
 
 it('what deploy records is not sent with calls and does not change the slot key', () => {
   const now = wallMs(1_000);
@@ -38,4 +39,21 @@ it.each(['true', 1, {}])('a value that is neither true nor false is rejected: %p
   );
   // It may have bypassed the API.
   expect(isIdempotent({ 'fnfleet/idempotent': value })).toBe(false);
+});
+
+const trigger = (value: unknown) => ({
+  ...{ name: 't', appId: 'app', fnId: 'f', type: 'http', source: '/t' },
+  annotations: { 'fnfleet/invoke-type': value },
+});
+
+it.each(['sync', 'async'])('a trigger may say how its function is called: %s', (value) => {
+  expect(invokeTypeOf(newTrigger(trigger(value), 'id', wallMs(1000)).annotations)).toBe(value);
+});
+
+it.each(['detached', 'Async', true, {}])('a trigger cannot say anything else: %p', (value) => {
+  expect(() => newTrigger(trigger(value), 'id', wallMs(1000))).toThrow(
+    'annotation fnfleet/invoke-type is not valid. It should be "sync" or "async"',
+  );
+  // It may have bypassed the API.
+  expect(invokeTypeOf({ 'fnfleet/invoke-type': value })).toBeUndefined();
 });

@@ -25,6 +25,21 @@ export function isIdempotent(annotations: Annotations): boolean {
   return annotations[IDEMPOTENT_ANNOTATION] === true;
 }
 
+/** The owner of a trigger decides with it how the function is called: `async`, or `sync` whatever the caller asks for. */
+export const INVOKE_TYPE_ANNOTATION = 'fnfleet/invoke-type';
+export const INVOKE_TYPES = ['sync', 'async'] as const;
+export type InvokeType = (typeof INVOKE_TYPES)[number];
+
+/** Undefined unless the owner of the trigger set it: the caller decides. Other values bypassed the API and do not count. */
+export function invokeTypeOf(annotations: Annotations): InvokeType | undefined {
+  const value = annotations[INVOKE_TYPE_ANNOTATION];
+  return isInvokeType(value) ? value : undefined;
+}
+
+export function isInvokeType(value: unknown): value is InvokeType {
+  return INVOKE_TYPES.some((type) => type === value);
+}
+
 /**
  * Where `fnfleet deploy` records what it has set, so that a later deploy removes exactly that. On a function it has lists of
  * names, as many as fit in an annotation; on a trigger it is `true`. It has no effect on calls.

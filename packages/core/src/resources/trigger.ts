@@ -2,11 +2,26 @@ import { z } from 'zod';
 import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations } from '../models/maps.js';
+import { INVOKE_TYPE_ANNOTATION, INVOKE_TYPES, isInvokeType } from '../models/own-annotations.js';
 import { revised } from '../models/revision.js';
 import { completeTrigger, MAX_SOURCE_BYTES, type Trigger, triggerToJson } from '../models/trigger.js';
 import { annotationsField } from './annotations.js';
 import { nameRules, WORD } from './names.js';
 import { checkResource, dateOf, maxBytes, notEmpty, oneOf, readBody, rule, serverDate, text } from './rules.js';
+
+const INVOKE_TYPE = rule<Trigger['annotations']>(
+  'triggerInvokeTypeInvalid',
+  ({ [INVOKE_TYPE_ANNOTATION]: value }) => value === undefined || isInvokeType(value),
+  {
+    properties: {
+      [INVOKE_TYPE_ANNOTATION]: {
+        description:
+          'Whether its calls are asynchronous. By default each caller decides, with `Fn-Invoke-Type: async`.',
+        enum: [...INVOKE_TYPES],
+      },
+    },
+  },
+);
 
 /** A trigger in requests and responses. Fields are in the order of their checks. */
 export const triggerSchema = z
@@ -41,7 +56,7 @@ export const triggerSchema = z
         examples: ['/checkout'],
       },
     ),
-    annotations: annotationsField('Facts about the trigger, for people and tools.'),
+    annotations: annotationsField('Facts about the trigger, for people and tools. Some have an effect.', [INVOKE_TYPE]),
     id: text([], { description: 'Chosen by the server.', readOnly: true, examples: ['01D1ZVPBKV180G40RZJ0000003'] }),
     created_at: serverDate('When it was created.'),
     updated_at: serverDate('When it last changed.'),

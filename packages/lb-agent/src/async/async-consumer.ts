@@ -18,6 +18,7 @@ import {
 import type { FleetStatus } from '@fnfleet/placement';
 import type { CallResult, Delivery, Failure, LeaseLost, Reason } from '@fnfleet/queue';
 import { fromModel, withController, withPlacementLimit, withWriter } from '../call/call-options.js';
+import { invokeHead, triggerHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { CallQueue, CallQueues } from './call-queues.js';
@@ -225,7 +226,7 @@ export class AsyncConsumer {
     const template = await lookup.byId(fnId, controller.signal);
     const attempted = { ...headers, 'Fn-Attempt': [String(attempt)] };
     const model = template.call({ id: lease.callId, type: 'async', method, url, headers: attempted, createdAt });
-    const response = new CollectedResponse(MAX_RESULT_BYTES);
+    const response = new CollectedResponse(MAX_RESULT_BYTES, triggerId === '' ? invokeHead : triggerHead);
     const call = await agent.getCall(
       fromModel({ ...model, triggerId }, Buffer.from(body.buffer, body.byteOffset, body.byteLength)),
       withWriter(response),

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import {
-  type CallTemplate,
   CancelledError,
   type Clock,
   count,
@@ -9,6 +8,7 @@ import {
   describeError,
   encodeQueuedRequest,
   FnError,
+  type HeaderMap,
   headersFromRaw,
   type IdGenerator,
   isHopByHop,
@@ -19,6 +19,7 @@ import {
 } from '@fnfleet/core';
 import { checkDeclaredLength, readBody } from '@fnfleet/http';
 import type { PushAnswer } from '@fnfleet/queue';
+import { triggerHeaders } from '../call/call-options.js';
 import type { CallQueues } from './call-queues.js';
 
 export interface CallAcceptorOptions {
@@ -36,6 +37,11 @@ const HEAD_BYTES = 64 * 1024;
 
 /** A body that takes longer makes room for those of others. */
 const SLOW_MS = 5_000;
+
+interface Called {
+  readonly fnId: string;
+  readonly triggerId: string;
+}
 
 /** A call whose body arrives. */
 interface Arriving {
@@ -63,18 +69,14 @@ export class CallAcceptor {
   /**
    * Resolves when the call is on disk.
    * @param callId of a call that is handed in only once
+   * @param called what the request names; the trigger is empty for a direct call
    * @param hidden name of a header that the function must not see
    * @throws FnError `requestTooBig` before anything is read if the length is announced, `queueOverloaded` if too many bodies are
    *   held, or if others need the room that a slow one takes; otherwise as `push` of the queues; CancelledError if the caller left before the end of the body
    */
-  async accept(
-    callId: string,
-    template: CallTemplate,
-    req: IncomingMessage,
-    hidden: string | undefined,
-  ): Promise<PushAnswer> {
+  async accept(callId: string, called: Called, req: IncomingMessage, hidden: string | undefined): Promise<PushAnswer> {
     try {
-      const answer = await this.handIn(callId, template, req, hidden);
+      const answer = await this.handIn(callId, called, req, hidden);
       count('lb_async_accepted');
       return answer;
     } catch (error) {
@@ -86,7 +88,7 @@ export class CallAcceptor {
 
   private async handIn(
     callId: string,
-    { fn }: CallTemplate,
+    { fnId, triggerId }: Called,
     req: IncomingMessage,
     hidden: string | undefined,
   ): Promise<PushAnswer> {
@@ -100,16 +102,13 @@ export class CallAcceptor {
       const arrives = readBody(req, maxBodyBytes, (bytes) => this.hold(call, bytes));
       const body = await Promise.race([arrives, call.refusal.promise]);
       this.arriving.delete(call);
-      const all = Object.entries(headersFromRaw(req.rawHeaders));
-      const headers = all.filter(([name, values]) => name !== hidden && !isHopByHop(name, values[0] ?? ''));
-      const head = encodeQueuedRequest({
-        method: req.method ?? '',
-        url: requestUrl(req),
-        headers: Object.fromEntries(headers),
-        triggerId: '',
-        createdAt: clock.wallNow(),
-      });
-      return await queues.push({ callId, fnId: fn.id, head, body, idempotencyKey: idempotencyKey(req) });
+      const method = req.method ?? '';
+      const url = requestUrl(req);
+      const given = headersOf(req, hidden);
+      // Whoever runs the call later does not know of the request any more.
+      const headers = triggerId === '' ? given : triggerHeaders(given, method, url);
+      const head = encodeQueuedRequest({ method, url, headers, triggerId, createdAt: clock.wallNow() });
+      return await queues.push({ callId, fnId, head, body, idempotencyKey: idempotencyKey(req) });
     } finally {
       this.arriving.delete(call);
       this.heldBytes -= call.heldBytes;
@@ -138,6 +137,11 @@ export class CallAcceptor {
     call.isRefused = true;
     call.refusal.reject(new FnError('queueOverloaded'));
   }
+}
+
+function headersOf(req: IncomingMessage, hidden: string | undefined): HeaderMap {
+  const all = Object.entries(headersFromRaw(req.rawHeaders));
+  return Object.fromEntries(all.filter(([name, values]) => name !== hidden && !isHopByHop(name, values[0] ?? '')));
 }
 
 function idempotencyKey({ headers }: IncomingMessage): string | undefined {

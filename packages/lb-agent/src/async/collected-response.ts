@@ -4,9 +4,11 @@ import {
   encodeQueuedResponse,
   type HeaderList,
   type HeaderMap,
+  headerToText,
   type ResponseWriter,
 } from '@fnfleet/core';
 import type { CallResult } from '@fnfleet/queue';
+import type { HeadMapping } from '../http/response-head.js';
 
 /** Headers of a result beyond this size are not kept, in characters. */
 const MAX_HEADERS = 8 * 1024;
@@ -19,13 +21,19 @@ export class CollectedResponse implements ResponseWriter {
   private kept = 0;
   private size = 0;
 
-  constructor(private readonly maxBytes: number) {}
+  /** @param mapHead what a client would receive */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly mapHead: HeadMapping,
+  ) {}
 
   writeHead(status: number, headers: HeaderList): void {
     if (this.status !== 0) return;
-    this.status = status;
+    const head = this.mapHead(status, headers);
+    this.status = head.status;
     let room = MAX_HEADERS;
-    for (const [name, value] of headers) {
+    for (let at = 0; at < head.headers.length; at += 2) {
+      const [name = '', value = ''] = head.headers.slice(at, at + 2);
       room -= name.length + value.length;
       if (room < 0) return;
       const canonical = canonicalHeader(name);
@@ -33,7 +41,7 @@ export class CollectedResponse implements ResponseWriter {
       if (!Object.hasOwn(this.headers, canonical)) {
         Object.defineProperty(this.headers, canonical, { value: [], enumerable: true });
       }
-      this.headers[canonical]?.push(value);
+      this.headers[canonical]?.push(headerToText(value));
     }
   }
 

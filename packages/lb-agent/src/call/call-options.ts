@@ -157,7 +157,7 @@ const PREFIX = 'Fn-Http-H-';
  * The headers of a call through a trigger. Every header of the client is renamed, so that none can pass for a header of
  * the platform. Therefore a trigger can never be invoked detached.
  */
-function triggerHeaders(headers: HeaderMap, method: string, url: string): HeaderMap {
+export function triggerHeaders(headers: HeaderMap, method: string, url: string): HeaderMap {
   const mapped: HeaderMap = {};
   for (const [name, values] of Object.entries(headers)) {
     if (name === 'Content-Type') mapped[name] = values;

@@ -27,7 +27,7 @@ import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTri
 import { dryRunAnswer, isDryRun } from '../call/dry-run.js';
 import type { LbCall } from '../call/lb-call.js';
 import type { LbAgent } from '../lb-agent.js';
-import type { FunctionLookup } from '../lookup/function-lookup.js';
+import type { FunctionLookup, TriggeredFunction } from '../lookup/function-lookup.js';
 import { HttpResponseWriter } from './http-response-writer.js';
 import { parseTarget, type RequestTarget } from './request-target.js';
 import { invokeHead, triggerHead } from './response-head.js';
@@ -37,6 +37,9 @@ const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OP
 const REQUEST_NAME = /^[\x20-\x7e]{1,256}$/;
 /** Route templates for metrics; both forms of a trigger path count as one. */
 const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
+
+/** What a request names: a function, or one with the trigger. */
+type Found = CallTemplate | TriggeredFunction;
 
 export interface FrontDoorOptions {
   readonly agent: LbAgent;
@@ -116,16 +119,17 @@ export class FrontDoor {
     try {
       this.options.guard.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
-      if (target.kind === 'invoke' && req.headers['fn-invoke-type'] === 'async' && !isDryRun(req)) {
-        await this.accept(target.fnId, req, writer, controller.signal);
+      const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
+      const found =
+        known !== undefined
+          ? known
+          : await withActiveTrace(labels.trace, () => this.find(target, req, controller.signal));
+      if (isAsync(found, req)) {
+        await this.accept(found, req, writer);
         labels.blame = 'user';
         return;
       }
-      const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
-      const options =
-        known !== undefined
-          ? this.invokeOptions(known, req)
-          : await withActiveTrace(labels.trace, () => this.describe(target, req, controller.signal));
+      const options = isTriggered(found) ? this.triggerOptions(found, req) : this.invokeOptions(found, req);
       options.push((draft) => {
         draft.trace = labels.trace;
         draft.response = writer;
@@ -165,25 +169,18 @@ export class FrontDoor {
   }
 
   /** Answers when the call is on disk. There is no call yet, and none to cancel. */
-  private async accept(
-    fnId: string,
-    req: IncomingMessage,
-    writer: HttpResponseWriter,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { acceptor, lookup, guard } = this.options;
+  private async accept(found: Found, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
+    const { acceptor, guard } = this.options;
     if (acceptor === undefined) throw new FnError('asyncUnsupported');
-    const template = lookup.known?.(fnId) ?? (await lookup.byId(fnId, signal));
     writer.callId = acceptor.newId();
+    const { fn } = isTriggered(found) ? found.template : found;
+    const triggerId = isTriggered(found) ? found.triggerId : '';
     const hidden = guard.showsToken(req) ? 'Authorization' : undefined;
-    const { callId, duplicate } = await acceptor.accept(writer.callId, template, req, hidden);
+    const { callId, duplicate } = await acceptor.accept(writer.callId, { fnId: fn.id, triggerId }, req, hidden);
     writer.callId = callId;
-    writer.writeHead(202, [
-      ['Content-Type', 'application/json; charset=utf-8'],
-      ['Location', `/v2/fns/${template.fn.id}/calls/${callId}`],
-    ]);
-    writer.write(Buffer.from(`${JSON.stringify({ call_id: callId, duplicate })}\n`));
-    writer.finish();
+    const location = `/v2/fns/${fn.id}/calls/${callId}`;
+    const headers = ['Content-Type', 'application/json; charset=utf-8', 'Location', location];
+    writer.answer(202, headers, `${JSON.stringify({ call_id: callId, duplicate })}\n`);
   }
 
   /** Responds to a dry run. There is no call, so there is no id. */
@@ -197,13 +194,16 @@ export class FrontDoor {
   }
 
   /** Looks up the function that the request names. */
-  private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
+  private async find(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<Found> {
     const { lookup } = this.options;
-    if (target.kind === 'invoke') return this.invokeOptions(await lookup.byId(target.fnId, signal), req);
+    if (target.kind === 'invoke') return lookup.byId(target.fnId, signal);
     if (!TRIGGER_METHODS.has(req.method ?? '')) {
       throw new FnError('methodNotAllowed', { params: { method: req.method ?? '', path: pathOf(target) } });
     }
-    const { template, triggerId } = await lookup.byTrigger(target.appName, target.source, signal);
+    return lookup.byTrigger(target.appName, target.source, signal);
+  }
+
+  private triggerOptions({ template, triggerId }: TriggeredFunction, req: IncomingMessage): LbCallOption[] {
     return [...this.callOptions(template, req), withTrigger(triggerId)];
   }
 
@@ -236,6 +236,17 @@ export class FrontDoor {
     const ids = { callId: callId || undefined, ...traceFields(trace) };
     this.log.error('call failed', { ...ids, ...target, status, answer: message, error });
   }
+}
+
+/** The value of the header is case-sensitive; another one means an ordinary call. A trigger may have an owner who decides. */
+function isAsync(found: Found, req: IncomingMessage): boolean {
+  const isAsked = req.headers['fn-invoke-type'] === 'async';
+  if (!isTriggered(found)) return isAsked && !isDryRun(req);
+  return found.invokeType === undefined ? isAsked : found.invokeType === 'async';
+}
+
+function isTriggered(found: Found): found is TriggeredFunction {
+  return 'triggerId' in found;
 }
 
 /** Whether an error is a failure of the platform, here or reported by a runner. */

@@ -89,6 +89,13 @@ export class HttpResponseWriter implements ResponseWriter {
     }
   }
 
+  /** Responds for the balancer itself. @param headers alternating names and values, for the client as they are */
+  answer(status: number, headers: readonly string[], body: string): void {
+    this.head = { status, headers, contentLength: undefined };
+    this.write(Buffer.from(body));
+    this.finish();
+  }
+
   /** The call has failed. Drops what is held, including all headers of the function. */
   fail(error: unknown): void {
     const { state } = this;

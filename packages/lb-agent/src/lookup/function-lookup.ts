@@ -4,6 +4,8 @@ import {
   type Clock,
   type Fn,
   FnError,
+  type InvokeType,
+  invokeTypeOf,
   MAX_SOURCE_BYTES,
   type Resource,
   type Trigger,
@@ -29,6 +31,8 @@ export interface FunctionLookup extends Resource {
 export interface TriggeredFunction {
   readonly template: CallTemplate;
   readonly triggerId: string;
+  /** What the owner of the trigger decided; undefined: the caller decides. */
+  readonly invokeType?: InvokeType | undefined;
 }
 
 const CACHE: LookupCacheOptions = {
@@ -126,7 +130,9 @@ export class CachedLookup implements FunctionLookup, ChangeListener {
     const appId = await this.appIds.get(appName, signal);
     const trigger = await this.triggers.get(triggerKey(appId, source), signal);
     const template = await this.byId(trigger.fnId, signal);
-    if (template.app.id === appId) return { template, triggerId: trigger.id };
+    if (template.app.id === appId) {
+      return { template, triggerId: trigger.id, invokeType: invokeTypeOf(trigger.annotations) };
+    }
     const cause = new Error(`the function of trigger ${trigger.id} belongs to another app`);
     throw new FnError('lookupUnavailable', { cause });
   }
