@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type Session, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
+import type { TimeMark } from '../queue-time.js';
 import { SCHEMA, SCHEMA_VERSION } from './schema.js';
 
 export const IN_MEMORY = ':memory:';
@@ -21,33 +22,54 @@ export type Row = Readonly<Record<string, unknown>>;
  */
 export class QueueFile {
   private readonly statements = new Map<string, StatementSync>();
-  private readonly files: OpenFiles | undefined;
   /** Whether the open transaction has changed anything. */
   private changed = false;
+  /** Of the open transaction. */
+  private session: Session | undefined;
 
-  /** @throws the error of SQLite, or FileTrouble */
-  constructor(
+  private constructor(
     private readonly database: DatabaseSync,
-    path: string,
-    mustExist: boolean,
-  ) {
-    // Before the log is opened: it then needs no index in shared memory, and no other process can open the file.
-    database.exec('pragma locking_mode = exclusive');
-    if (path !== IN_MEMORY) setUpLog(database);
-    database.exec(`pragma cache_size = -${CACHE_KIB}`);
-    migrate(database, mustExist);
-    this.files = path === IN_MEMORY ? undefined : new OpenFiles(path);
-  }
+    /** Undefined if the file need not outlive the process. */
+    private readonly files: OpenFiles | undefined,
+    /** Whether `changes` is asked for. */
+    private readonly recordsChanges: boolean,
+  ) {}
 
-  /** @param mustExist whether only a queue is opened, and none is created */
+  /**
+   * @param mustExist whether only a queue is opened, and none is created
+   * @throws the error of SQLite, or FileTrouble
+   */
   static open(
     path: string,
     { waitMs, mustExist }: { readonly waitMs: number; readonly mustExist: boolean },
   ): QueueFile {
     if (mustExist && !existsSync(path)) throw new FileTrouble('was deleted');
-    const database = new DatabaseSync(path, { timeout: waitMs });
+    return QueueFile.with(new DatabaseSync(path, { timeout: waitMs }), (database) => {
+      // Before the log is opened: it then needs no index in shared memory, and no other process can open the file.
+      database.exec('pragma locking_mode = exclusive');
+      if (path !== IN_MEMORY) setUpLog(database);
+      migrate(database, mustExist);
+      return new QueueFile(database, path === IN_MEMORY ? undefined : new OpenFiles(path), false);
+    });
+  }
+
+  /**
+   * Opens a copy of a queue that is kept elsewhere: nothing is synced, and it may be deleted while it is open.
+   * @throws the error of SQLite, or FileTrouble
+   */
+  static openCopy(path: string): QueueFile {
+    return QueueFile.with(new DatabaseSync(path), (database) => {
+      database.exec('pragma locking_mode = exclusive; pragma journal_mode = memory; pragma synchronous = off');
+      migrate(database, false);
+      return new QueueFile(database, undefined, true);
+    });
+  }
+
+  private static with(database: DatabaseSync, open: (database: DatabaseSync) => QueueFile): QueueFile {
     try {
-      return new QueueFile(database, path, mustExist);
+      const file = open(database);
+      database.exec(`pragma cache_size = -${CACHE_KIB}`);
+      return file;
     } catch (error) {
       database.close();
       throw error;
@@ -61,13 +83,26 @@ export class QueueFile {
     return trouble !== undefined;
   }
 
+  /** The moment that was recorded last; undefined in a new file. */
+  get lastMark(): TimeMark | undefined {
+    const row = this.one('select at, wall from meta');
+    if (row === undefined || row.at === null) return undefined;
+    return { at: Number(row.at), wall: Number(row.wall) };
+  }
+
+  mark({ at, wall }: TimeMark): void {
+    this.run('update meta set at = ?, wall = ?', at, wall);
+  }
+
   begin(): void {
     this.changed = false;
     this.statement('begin immediate').run();
+    if (this.recordsChanges) this.session = this.database.createSession();
   }
 
   /** @returns whether anything was written. @throws FileTrouble: F1 */
   commit(): boolean {
+    this.endSession();
     this.statement('commit').run();
     const trouble = this.files?.trouble;
     if (trouble !== undefined) throw new FileTrouble(`was ${trouble}`);
@@ -75,7 +110,18 @@ export class QueueFile {
   }
 
   rollback(): void {
+    this.endSession();
     if (this.database.isTransaction) this.database.exec('rollback');
+  }
+
+  /** What the open transaction has changed so far, except for the mark, in the format of SQLite's patch sets. */
+  changes(): Uint8Array {
+    return this.session?.patchset() ?? new Uint8Array();
+  }
+
+  /** Does in the open transaction what `changes` of another file says. @throws FileTrouble if that does not fit */
+  apply(changes: Uint8Array): void {
+    if (changes.length > 0 && !this.database.applyChangeset(changes)) throw new FileTrouble('differs from its log');
   }
 
   get hasChanged(): boolean {
@@ -105,8 +151,14 @@ export class QueueFile {
   }
 
   close(): void {
+    this.endSession();
     this.statements.clear();
     this.database.close();
+  }
+
+  private endSession(): void {
+    this.session?.close();
+    this.session = undefined;
   }
 
   private statement(sql: string): StatementSync {

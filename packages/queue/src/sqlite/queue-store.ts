@@ -49,7 +49,6 @@ export class QueueStore {
     private readonly file: QueueFile,
     private readonly bounds: QueueBounds,
   ) {
-    forgetFunctions(file);
     for (const row of file.all('select * from functions')) this.functions.add(functionEntry(row));
     const number = (row: Row | undefined) => Number(row?.found);
     const counted = (sql: string) => {
@@ -567,7 +566,7 @@ export class QueueStore {
 }
 
 /** Functions of which nothing is known but their name, or that were deleted: otherwise they would only ever become more. */
-function forgetFunctions(file: QueueFile): void {
+export function forgetFunctions(file: QueueFile): void {
   file.run(`
     delete from functions where (closed is not null or (concurrency is null and rate_calls is null))
       and not exists (select 1 from messages where fn = functions.id)
