@@ -8,7 +8,8 @@ const ALLOWED = {
   'operator-api': [],
   tls: ['core'],
   sqlite: ['core'],
-  queue: ['core', 'sqlite'],
+  postgres: ['core'],
+  queue: ['core', 'sqlite', 'postgres'],
   http: ['core', 'tls'],
   protocol: ['core', 'tls', 'operator-api'],
   drivers: ['core'],
@@ -17,7 +18,7 @@ const ALLOWED = {
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'tls', 'protocol', 'agent'],
   'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement', 'queue'],
-  api: ['core', 'tls', 'http', 'sqlite', 'queue'],
+  api: ['core', 'tls', 'http', 'sqlite', 'postgres', 'queue'],
   simulator: ['core', 'protocol', 'placement'],
   node: [
     'core',

@@ -1,11 +1,11 @@
 import { type Clock, type Logger, later, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
+import { type PostgresTarget, parsePostgresUrl } from '@fnfleet/postgres/url';
 import { Kysely } from 'kysely';
 import type { ApiSettings } from '../settings.js';
 import { sqlChanges } from './change-log.js';
 import type { Datastore } from './datastore.js';
 import type { Engine } from './engine.js';
 import { migrate, NEWEST_VERSIONS } from './migrate.js';
-import { parsePostgresUrl } from './postgres/postgres-url.js';
 import type { Tables } from './schema.js';
 import { sqlApps } from './sql-apps.js';
 import { sqlFns } from './sql-fns.js';
@@ -36,13 +36,15 @@ interface Provider {
 }
 
 const postgres: Provider = {
-  name: (url) => parsePostgresUrl(url).shown,
+  name: (url) => targetOf(url).shown,
   async open(url, options) {
     // Most nodes need no driver for it.
     const { PostgresDatabase } = await import('./postgres/postgres-database.js');
-    return new PostgresDatabase({ ...options, target: parsePostgresUrl(url) });
+    return new PostgresDatabase({ ...options, target: targetOf(url) });
   },
 };
+
+const targetOf = (url: string): PostgresTarget => parsePostgresUrl(url, 'FN_DB_URL');
 
 const PROVIDERS: Readonly<Record<string, Provider>> = {
   sqlite3: {
@@ -127,8 +129,8 @@ export interface DatabaseServer {
  * @throws FnError, whose cause names the remedy; SettingsError when the URL is not valid
  */
 export async function probeDatabaseServer(url: string, timeoutMs: number): Promise<DatabaseServer> {
-  const target = parsePostgresUrl(url);
-  const { probePostgres } = await import('./postgres/postgres-database.js');
+  const target = targetOf(url);
+  const { probePostgres } = await import('@fnfleet/postgres');
   return { name: target.shown, ...(await probePostgres(target, timeoutMs)) };
 }
 

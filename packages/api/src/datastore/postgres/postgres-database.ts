@@ -1,5 +1,13 @@
 import { type Clock, FnError, type Logger, later } from '@fnfleet/core';
 import {
+  connectionOptions,
+  isPostgresDuplicate,
+  marksOf,
+  NotificationListener,
+  PostgresPool,
+  type PostgresTarget,
+} from '@fnfleet/postgres';
+import {
   type Dialect,
   type Kysely,
   PostgresAdapter,
@@ -9,14 +17,10 @@ import {
   sql,
   type Transaction,
 } from 'kysely';
-import { Client, type ClientConfig, types } from 'pg';
 import type { Engine } from '../engine.js';
 import type { Tables } from '../schema.js';
 import { WriteTurns } from '../write-turns.js';
-import { CHANNEL, ChangeListener } from './change-listener.js';
 import { PostgresDriver } from './postgres-driver.js';
-import { isPostgresDuplicate, marksOf, translatedError } from './postgres-errors.js';
-import { type PostgresTarget, tlsOptions } from './postgres-url.js';
 
 export interface PostgresOptions {
   readonly target: PostgresTarget;
@@ -33,9 +37,8 @@ const WRITE_LOCK = 0x666e666c;
 const MAX_ATTEMPTS = 4;
 /** The longest pause before another attempt, in milliseconds. */
 const PAUSE_MS = 20;
-/** The server gives up a little later on a statement than on a lock, so that the reason is known. Milliseconds. */
-const BEYOND_LOCK_MS = 250;
-const INT8 = 20;
+/** The channel on which transactions that record a change notify. */
+const CHANNEL = 'fnfleet_changes';
 
 /**
  * Postgres. Transactions that write take a lock first, so that those of all API nodes run one after the other, as in
@@ -49,15 +52,13 @@ export class PostgresDatabase implements Engine {
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
-  private readonly connection: ClientConfig;
   private readonly driver: PostgresDriver;
   private readonly turns: WriteTurns;
 
   /** @throws SettingsError when a file that the URL names cannot be read */
   constructor(private readonly options: PostgresOptions) {
-    const { target, timeoutMs, maxWaiting, clock } = options;
-    this.connection = connectionOptions(target, timeoutMs);
-    this.driver = new PostgresDriver({ ...options, connection: this.connection, shown: target.shown });
+    const { timeoutMs, maxWaiting, clock } = options;
+    this.driver = new PostgresDriver(new PostgresPool(options), () => later(clock.now(), timeoutMs));
     this.turns = new WriteTurns(clock, maxWaiting);
   }
 
@@ -107,9 +108,12 @@ export class PostgresDatabase implements Engine {
   migrated(): void {}
 
   watch(_db: Kysely<Tables>, wake: () => void): () => void {
-    const { connection, options } = this;
-    const { target, timeoutMs, logger, clock } = options;
-    const listener = new ChangeListener({ connection, shown: target.shown, timeoutMs, logger, clock, wake });
+    const { target, timeoutMs, logger, clock } = this.options;
+    const connection = connectionOptions(target, timeoutMs);
+    const { shown } = target;
+    const listener = new NotificationListener({
+      ...{ connection, shown, channel: CHANNEL, timeoutMs, logger, clock, wake },
+    });
     return () => listener.close();
   }
 
@@ -122,54 +126,5 @@ export class PostgresDatabase implements Engine {
         await this.options.clock.sleep(Math.random() * PAUSE_MS);
       }
     }
-  }
-}
-
-function connectionOptions(target: PostgresTarget, timeoutMs: number): ClientConfig {
-  const { host, port, user, password, database, applicationName, tls } = target;
-  return {
-    host,
-    port,
-    user,
-    // A function, because `pg` would look elsewhere for a password that is empty.
-    password: () => password,
-    database,
-    application_name: applicationName,
-    ssl: tls === false ? false : tlsOptions(tls),
-    keepAlive: true,
-    lock_timeout: timeoutMs,
-    statement_timeout: timeoutMs + BEYOND_LOCK_MS,
-    // A node that hangs in a transaction must not keep the others from writing.
-    idle_in_transaction_session_timeout: timeoutMs + BEYOND_LOCK_MS,
-    types: { getTypeParser },
-  };
-}
-
-/** Numbers of changes and versions of schemas are safe integers. */
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
-  return oid === INT8 ? Number : types.getTypeParser(oid, format);
-}
-
-/**
- * Connects as an API node would, and changes nothing.
- * @returns the version of the server, and whether it can be written to
- * @throws FnError, whose cause names the remedy
- */
-export async function probePostgres(
-  target: PostgresTarget,
-  timeoutMs: number,
-): Promise<{ readonly version: string; readonly readOnly: boolean }> {
-  const client = new Client({ ...connectionOptions(target, timeoutMs), connectionTimeoutMillis: timeoutMs });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    const { rows } = await client.query(
-      "select current_setting('server_version') as version, current_setting('transaction_read_only') = 'on' as read_only",
-    );
-    return { version: rows[0].version, readOnly: rows[0].read_only };
-  } catch (error) {
-    throw translatedError(error, target.shown);
-  } finally {
-    client.end().catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
-import { type Clock, FnError, type Logger, later, latest, type MonoMs } from '@fnfleet/core';
+import { FnError, type MonoMs } from '@fnfleet/core';
+import { marksOf, type PoolClient, type PostgresPool, type QueryResult as PostgresResult } from '@fnfleet/postgres';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -7,53 +8,22 @@ import {
   SelectQueryNode,
   type TransactionSettings,
 } from 'kysely';
-import { Pool, type PoolClient, type PoolConfig, type QueryResult as PostgresResult } from 'pg';
-import { marksOf, translatedError } from './postgres-errors.js';
 
-export interface PostgresDriverOptions {
-  readonly connection: PoolConfig;
-  /** For messages: the URL without its password. */
-  readonly shown: string;
-  /** Time limit for a transaction or a single query, including the wait for a connection. */
-  readonly timeoutMs: number;
-  readonly maxConnections: number;
-  /** Maximum number of queries that wait for a connection; more are refused. */
-  readonly maxWaiting: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
-}
-
-/** Extra time for an answer: the server itself ends a statement that takes too long. Milliseconds. */
-const GRACE_MS = 500;
-/** Minimum time for the statements of a transaction, even after its limit: it already has the lock that it waited for. */
-const LEAST_MS = 1000;
 /** How often a lookup is tried whose connection is lost. */
 const MAX_ATTEMPTS = 4;
-/** An unused connection is closed after this time, in milliseconds. */
-const IDLE_MS = 30_000;
 
-/** A pool of connections. Each query ends by its deadline, whatever the server or the network does. */
+/** Kysely on a pool of connections. */
 export class PostgresDriver implements Driver {
-  private readonly pool: Pool;
-
-  constructor(private readonly options: PostgresDriverOptions) {
-    const { connection, maxConnections, timeoutMs, logger, shown } = options;
-    this.pool = new Pool({
-      ...connection,
-      max: maxConnections,
-      connectionTimeoutMillis: Math.max(1, timeoutMs),
-      idleTimeoutMillis: IDLE_MS,
-      allowExitOnIdle: true,
-    });
-    // The pool has removed it already.
-    this.pool.on('error', (error) => logger.debug('an idle database connection was lost', { database: shown, error }));
-  }
+  /** @param newDeadline the deadline of a transaction or a single query that begins now, including the wait for a connection */
+  constructor(
+    private readonly pool: PostgresPool,
+    private readonly newDeadline: () => MonoMs,
+  ) {}
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PostgresConnection> {
-    const { clock, timeoutMs } = this.options;
-    return new PostgresConnection(this, await this.connect(), later(clock.now(), timeoutMs));
+    return new PostgresConnection(this.pool, await this.pool.connect(), this.newDeadline());
   }
 
   async beginTransaction(connection: PostgresConnection, { isolationLevel }: TransactionSettings): Promise<void> {
@@ -73,38 +43,7 @@ export class PostgresDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    await this.pool.end();
-  }
-
-  /** @throws FnError `databaseOverloaded` when too many wait for a connection */
-  async connect(): Promise<PoolClient> {
-    if (this.pool.waitingCount >= this.options.maxWaiting) throw new FnError('databaseOverloaded');
-    try {
-      return await this.pool.connect();
-    } catch (error) {
-      throw this.translated(error);
-    }
-  }
-
-  /**
-   * @throws FnError `databaseSlow` when the deadline passes first: the statement may still be executed. Otherwise the
-   *   translated error of the database.
-   */
-  async run(client: PoolClient, sql: string, values: readonly unknown[], deadline: MonoMs): Promise<PostgresResult> {
-    const { clock } = this.options;
-    const until = latest(deadline, later(clock.now(), LEAST_MS));
-    return await new Promise((resolve, reject) => {
-      const slow = () => reject(new FnError('databaseSlow'));
-      const timer = clock.after(until - clock.now() + GRACE_MS, slow, { keepAlive: true });
-      client
-        .query(sql, [...values])
-        .then(resolve, (error) => reject(this.translated(error)))
-        .finally(() => timer.cancel());
-    });
-  }
-
-  private translated(error: unknown): Error {
-    return translatedError(error, this.options.shown);
+    await this.pool.close();
   }
 }
 
@@ -115,7 +54,7 @@ export class PostgresConnection implements DatabaseConnection {
   private released = false;
 
   constructor(
-    private readonly driver: PostgresDriver,
+    private readonly pool: PostgresPool,
     private client: PoolClient,
     /** The deadline for all work on this connection. */
     private readonly deadline: MonoMs,
@@ -187,7 +126,7 @@ export class PostgresConnection implements DatabaseConnection {
 
   private async replaceClient(): Promise<void> {
     this.release();
-    this.client = await this.driver.connect();
+    this.client = await this.pool.connect();
     this.client.on('error', ignore);
     this.broken = false;
     this.released = false;
@@ -195,7 +134,7 @@ export class PostgresConnection implements DatabaseConnection {
 
   private async run(sql: string, values: readonly unknown[] = []): Promise<PostgresResult> {
     try {
-      return await this.driver.run(this.client, sql, values, this.deadline);
+      return await this.pool.run(this.client, { text: sql, values: [...values] }, this.deadline);
     } catch (error) {
       if (marksOf(error).breaksConnection || isUnanswered(error)) this.broken = true;
       throw error;

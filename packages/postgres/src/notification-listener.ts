@@ -2,18 +2,17 @@ import { Socket } from 'node:net';
 import type { Clock, Logger, Timer } from '@fnfleet/core';
 import { Client, type ClientConfig } from 'pg';
 
-/** The channel on which transactions that record a change notify. */
-export const CHANNEL = 'fnfleet_changes';
-
 /** Time between two signs of life, in milliseconds: a network may lose a connection without saying so. */
 const HEARTBEAT_MS = 5_000;
 /** The first and the longest pause before another attempt to connect, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
-export interface ChangeListenerOptions {
+export interface NotificationListenerOptions {
   readonly connection: ClientConfig;
+  /** For messages: the URL without its password. */
   readonly shown: string;
+  readonly channel: string;
   /** Time limit for connecting, and for an answer of the server. */
   readonly timeoutMs: number;
   readonly logger: Logger;
@@ -22,15 +21,15 @@ export interface ChangeListenerOptions {
   readonly wake: () => void;
 }
 
-/** Listens for changes on a connection of its own, which is replaced when it is lost. */
-export class ChangeListener {
+/** Listens on a connection of its own, which is replaced when it is lost. */
+export class NotificationListener {
   private client: Client | undefined;
   private socket: Socket | undefined;
   private timer: Timer | undefined;
   private pauseMs = FIRST_PAUSE_MS;
   private closed = false;
 
-  constructor(private readonly options: ChangeListenerOptions) {
+  constructor(private readonly options: NotificationListenerOptions) {
     void this.connect();
   }
 
@@ -41,17 +40,18 @@ export class ChangeListener {
   }
 
   private async connect(): Promise<void> {
-    const { timeoutMs, wake, logger, shown } = this.options;
+    const { timeoutMs, wake, logger, shown, channel } = this.options;
     const client = this.newClient();
     this.client = client;
     try {
       await client.connect();
-      await client.query(`listen ${CHANNEL}`);
+      await client.query(`listen ${channel}`);
     } catch (error) {
       return this.lost(client, error as Error);
     }
     if (this.client !== client) return;
-    if (this.pauseMs > FIRST_PAUSE_MS) logger.info('listening for changes in the database again', { database: shown });
+    if (this.pauseMs > FIRST_PAUSE_MS)
+      logger.info('listening for notifications of the database again', { database: shown });
     this.pauseMs = FIRST_PAUSE_MS;
     this.beatLater(client, timeoutMs);
     wake();
@@ -91,7 +91,11 @@ export class ChangeListener {
     const retryInMs = this.pauseMs;
     // One line for an outage, however long it is.
     const log = retryInMs === FIRST_PAUSE_MS ? logger.warn : logger.debug;
-    log.call(logger, 'not listening for changes in the database, retrying', { database: shown, retryInMs, error });
+    log.call(logger, 'not listening for notifications of the database, retrying', {
+      database: shown,
+      retryInMs,
+      error,
+    });
     this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
     this.timer = clock.after(retryInMs, () => void this.connect());
   }

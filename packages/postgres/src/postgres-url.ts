@@ -1,8 +1,11 @@
 import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { readSmallFileSync, SettingsError } from '@fnfleet/core';
 
 /** What a `postgres://` URL says. */
 export interface PostgresTarget {
+  /** The setting that has the URL, for messages: its name ends with `_URL`. */
+  readonly setting: string;
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -24,6 +27,8 @@ export interface PostgresTls {
   readonly keyFile: string | undefined;
 }
 
+type Problem = (text: string) => SettingsError;
+
 const MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
 type Mode = (typeof MODES)[number];
 
@@ -33,9 +38,11 @@ const PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'appl
 /**
  * Reads a URL of the form `postgres://user:password@host:port/database?sslmode=…`. Without `sslmode`, TLS is required as in
  * Fn, except for this machine.
+ * @param setting the one that has the URL
  * @throws SettingsError that never shows the URL, because it may contain a password
  */
-export function parsePostgresUrl(url: string): PostgresTarget {
+export function parsePostgresUrl(url: string, setting: string): PostgresTarget {
+  const problem = (text: string) => new SettingsError([`${setting}: ${text}`]);
   // libpq accepts a URL without a host after a user, for the default host or one among the parameters.
   const complete = url.replace(/^([a-z]+:\/\/[^/]*@)\//, '$1localhost/');
   if (!URL.canParse(complete)) {
@@ -51,15 +58,15 @@ export function parsePostgresUrl(url: string): PostgresTarget {
     );
   }
   const parts = { user: username, password, database: pathname.slice(1) };
-  const { user, password: secret, database } = decoded(parts);
+  const { user, password: secret, database } = decoded(parts, problem);
   if (user === '') throw problem('a Postgres URL names the user: postgres://user:password@host:port/database');
   if (database === '') throw problem('a Postgres URL names the database: postgres://user:password@host:port/database');
   const host = searchParams.get('host') || hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost';
-  const target = { host, port: Number(port || 5432), user, password: secret, database };
+  const target = { setting, host, port: Number(port || 5432), user, password: secret, database };
   return {
     ...target,
     applicationName: searchParams.get('application_name') || 'fnfleet',
-    tls: tlsOf(searchParams, host),
+    tls: tlsOf(searchParams, host, problem),
     shown: `postgres://${encodeURIComponent(user)}@${isIP(host) === 6 ? `[${host}]` : host}:${target.port}/${encodeURIComponent(database)}`,
   };
 }
@@ -68,13 +75,16 @@ export function parsePostgresUrl(url: string): PostgresTarget {
  * Options for TLS connections, with the contents of the files.
  * @throws SettingsError when one cannot be read
  */
-export function tlsOptions({ verified, named, caFile, certFile, keyFile }: PostgresTls): object {
+export function tlsOptions(
+  { verified, named, caFile, certFile, keyFile }: PostgresTls,
+  setting: string,
+): ConnectionOptions {
   const read = (name: string, path: string | undefined) => {
     if (path === undefined) return undefined;
     try {
       return readSmallFileSync(path);
     } catch (error) {
-      throw problem(`${name}=${path}: ${(error as Error).message}`);
+      throw new SettingsError([`${setting}: ${name}=${path}: ${(error as Error).message}`]);
     }
   };
   return {
@@ -86,7 +96,7 @@ export function tlsOptions({ verified, named, caFile, certFile, keyFile }: Postg
   };
 }
 
-function tlsOf(parameters: URLSearchParams, host: string): PostgresTls | false {
+function tlsOf(parameters: URLSearchParams, host: string, problem: Problem): PostgresTls | false {
   const given = parameters.get('sslmode');
   const mode = given ?? (isThisMachine(host) ? 'disable' : 'require');
   if (!isMode(mode)) {
@@ -113,14 +123,10 @@ function isThisMachine(host: string): boolean {
   return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function decoded<T extends Record<string, string>>(parts: T): T {
+function decoded<T extends Record<string, string>>(parts: T, problem: Problem): T {
   try {
     return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, decodeURIComponent(part)])) as T;
   } catch {
     throw problem('user, password or database contains a % that is not the beginning of a %XX');
   }
-}
-
-function problem(text: string): SettingsError {
-  return new SettingsError([`FN_DB_URL: ${text}`]);
 }

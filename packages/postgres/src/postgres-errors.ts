@@ -1,4 +1,5 @@
 import { FnError } from '@fnfleet/core';
+import type { PostgresTarget } from './postgres-url.js';
 
 const UNIQUE_VIOLATION = '23505';
 const READ_ONLY = '25006';
@@ -129,14 +130,14 @@ export function isPostgresDuplicate(error: unknown): boolean {
 }
 
 /**
- * Translates an error of `pg` for clients.
- * @param shown the URL without its password
+ * Translates an error of `pg` for clients. The cause names the setting, the database and the remedy.
+ * @param target which database
  */
-export function translatedError(error: unknown, shown: string): Error {
+export function translatedError(error: unknown, { setting, shown }: Pick<PostgresTarget, 'setting' | 'shown'>): Error {
   const { message, code } = error as DriverError;
   if (error instanceof FnError || code === UNIQUE_VIOLATION) return error as Error;
   const because = (remedy: string, marks: FaultMarks) =>
-    new PostgresFault(`FN_DB_URL: ${shown}: ${message}: ${remedy}`, { ...marks, code });
+    new PostgresFault(`${setting}: ${shown}: ${message}: ${remedy}`, { ...marks, code });
   if (code !== undefined && CONFLICTS.has(code)) {
     return new FnError('databaseBusy', {
       cause: because('other writers of the database were faster', { passes: true, mayRepeat: true }),
@@ -147,7 +148,7 @@ export function translatedError(error: unknown, shown: string): Error {
   }
   if (code === CANCELLED) {
     return new FnError('databaseSlow', {
-      cause: because('raise FN_DB_TIMEOUT_MSECS if it is always slow', { passes: true }),
+      cause: because(`raise ${setting.replace(/_URL$/, '_TIMEOUT_MSECS')} if it is always slow`, { passes: true }),
     });
   }
   const fault = faultOf({ message, code });

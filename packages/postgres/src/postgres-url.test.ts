@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { parsePostgresUrl, tlsOptions } from './postgres-url.js';
 
 it('reads who connects to which database where, with encoded characters', () => {
-  const target = parsePostgresUrl('postgresql://us%20er:p%2Fw%3A@db.example:6543/fn%20db?sslmode=disable');
+  const target = parsePostgresUrl('postgresql://us%20er:p%2Fw%3A@db.example:6543/fn%20db?sslmode=disable', 'FN_DB_URL');
   expect(target).toEqual({
+    setting: 'FN_DB_URL',
     host: 'db.example',
     port: 6543,
     user: 'us er',
@@ -25,7 +26,7 @@ it.each`
   ${'postgres://u@localhost/db?host=%2Ftmp&sslmode='} | ${'/tmp'}                | ${5432}
   ${'postgres://u@h/db?connect_timeout=10'}           | ${'h'}                   | ${5432}
 `('$url: host $host, port $port', ({ url, host, port }) => {
-  expect(parsePostgresUrl(url.replace('&sslmode=', ''))).toMatchObject({ host, port, password: '' });
+  expect(parsePostgresUrl(url.replace('&sslmode=', ''), 'FN_DB_URL')).toMatchObject({ host, port, password: '' });
 });
 
 const CA = 'sslrootcert=/etc/ca.pem';
@@ -45,7 +46,7 @@ it.each`
 `(
   'TLS to $host with "$query": certificate verified: $verified, name checked: $named',
   ({ host, query, verified, named }) => {
-    const { tls } = parsePostgresUrl(`postgres://u:p@${host}/db${query}`);
+    const { tls } = parsePostgresUrl(`postgres://u:p@${host}/db${query}`, 'FN_DB_URL');
     expect(tls === false ? {} : { verified: tls.verified, named: tls.named }).toEqual(
       verified === undefined ? {} : { verified, named },
     );
@@ -64,7 +65,7 @@ it.each`
   ${'postgres://u:secret@h/db?sslmode=disable&sslcert=/c'}     | ${/sslcert and sslkey belong together/}
   ${'postgres://u:secret@h/db?sslmode=disable&sslrootcert=/c'} | ${/need sslmode=verify-full/}
 `('refuses $url without showing the password', ({ url, says }) => {
-  const error = refusal(() => parsePostgresUrl(url));
+  const error = refusal(() => parsePostgresUrl(url, 'FN_DB_URL'));
   expect(error).toMatch(says);
   expect(error).toMatch(/^FN_DB_URL: /);
   expect(error).not.toContain('sec');
@@ -76,8 +77,8 @@ it('reads the files of TLS, and names one that it cannot read', () => {
     const file = join(folder, 'ca.pem');
     writeFileSync(file, 'a CA');
     const optionsOf = (caFile: string) => {
-      const { tls } = parsePostgresUrl(`postgres://u@h/db?sslmode=verify-full&sslrootcert=${caFile}`);
-      return tls === false ? {} : tlsOptions(tls);
+      const { tls } = parsePostgresUrl(`postgres://u@h/db?sslmode=verify-full&sslrootcert=${caFile}`, 'FN_DB_URL');
+      return tls === false ? {} : tlsOptions(tls, 'FN_DB_URL');
     };
     expect(optionsOf(file)).toMatchObject({ ca: 'a CA', rejectUnauthorized: true });
     expect(refusal(() => optionsOf(folder))).toMatch(/FN_DB_URL: sslrootcert=.*: it is not a file/);
