@@ -94,6 +94,13 @@ export const TASKS = {
     return (await images(['probe'])) || node('e2e/dist/soak/main.js', args);
   },
 
+  /** Processes are killed again and again, and what was promised is compared with what became of it. */
+  async chaos(args) {
+    await build();
+    if (!(await ensureDockerEngine())) return 1;
+    return (await images(['probe'])) || node('e2e/dist/chaos/main.js', args, { NODE_OPTIONS: '--enable-source-maps' });
+  },
+
   /** Faults put into the code of six packages, one at a time, and how many of them a test notices. */
   async mutate(args) {
     await build();

@@ -33,6 +33,7 @@ async function serve(request, response) {
     if (first.early) return answerEarly(request, response, first);
     const body = await read(request, first.slowRead);
     const knobs = { ...parse(body), ...first };
+    await report(knobs, request);
     say(knobs);
     if (knobs.sleepMs) await sleep(knobs.sleepMs);
     end(knobs);
@@ -72,6 +73,14 @@ function say({ stdout = [], stderr = [] }) {
 /** Beside the socket, where the host can see it: a call whose answer is lost has left a trace. */
 function mark({ mark: name }) {
   if (name) writeFileSync(join(dirname(process.env.FN_LISTENER.replace(/^unix:/, '')), `mark-${name}`), '');
+}
+
+/** To the test, before anything else: what becomes of the call does not matter. A call that cannot be reported fails. */
+async function report({ report: url, label }, { headers }) {
+  if (!url) return;
+  const run = { callId: headers['fn-call-id'], attempt: Number(headers['fn-attempt']), label, instance };
+  const { ok, status } = await fetch(url, { method: 'POST', body: JSON.stringify(run) });
+  if (!ok) throw new Error(`the report was answered ${status}`);
 }
 
 function end({ crash, exitCode }) {

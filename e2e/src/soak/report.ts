@@ -28,7 +28,7 @@ function row({ what, found, wanted, holds }: Check): string[] {
   return [what, found, wanted, holds ? 'ok' : 'FAILED'];
 }
 
-function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const lines = [head, head.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

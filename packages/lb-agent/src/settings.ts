@@ -55,6 +55,12 @@ export const lbSettings = {
     max: 10_000,
     doc: 'How many asynchronous calls the balancer runs at a time. It takes them from the queues of the API nodes while no other call waits and the runners are less than 80 % full. 0: none.',
   }),
+  asyncLeaseMs: integer('FN_ASYNC_LEASE_MSECS', {
+    default: 30_000,
+    min: 1_000,
+    max: 3_600_000,
+    doc: 'How long the balancer has an asynchronous call before it must renew that, which it does three times in this time. After a balancer was killed, its calls run again within this time.',
+  }),
   asyncHeldBytes: bytes('FN_ASYNC_HELD_BYTES', {
     default: 64 * MIB,
     doc: 'Maximum size of the bodies of asynchronous calls that are received, or handed to an API node, at a time. Further calls are answered with 503.',

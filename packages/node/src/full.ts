@@ -8,8 +8,15 @@ import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import { FullNode } from './full/full-node.js';
 import type { Role } from './role.js';
 
-const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader, asyncConsumers, asyncHeldBytes } =
-  lbSettings;
+const {
+  executionHeadroomMs,
+  completeBodyBytes,
+  clientStallMs,
+  requestIdHeader,
+  asyncConsumers,
+  asyncLeaseMs,
+  asyncHeldBytes,
+} = lbSettings;
 
 const fullRoleSettings = {
   ...commonSettings,
@@ -19,6 +26,7 @@ const fullRoleSettings = {
   clientStallMs,
   requestIdHeader,
   asyncConsumers,
+  asyncLeaseMs,
   asyncHeldBytes,
   ...agentSettings,
   ...driverSettings,

@@ -24,8 +24,6 @@ import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { CallQueue, CallQueues } from './call-queues.js';
 import { CollectedResponse } from './collected-response.js';
 
-const LEASE_MS = 30_000;
-const RENEW_MS = LEASE_MS / 3;
 const LONG_POLL_MS = 20_000;
 /** With several queues, how long one of them is asked before the next. */
 const SHORT_POLL_MS = 1_000;
@@ -34,6 +32,7 @@ const FIRST_REST_MS = 250;
 const MAX_REST_MS = 15_000;
 /** How often it looks whether there is room for asynchronous calls. */
 const GATE_MS = 100;
+const LEASE_MS = 30_000;
 /** Pause of a function after a call that no runner took, and of all functions if nothing is known about the runners. */
 const UNPLACED_REST_MS = 1_000;
 /** How long a call may look for a runner: sync calls wait longer, and get what becomes free. */
@@ -50,6 +49,8 @@ export interface AsyncConsumerParts {
   readonly queues: CallQueues;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
+  /** How long it has a call unless it renews its lease; 30 s by default. */
+  readonly leaseMs?: number;
   /** Who runs the calls, for their history. */
   readonly holder: string;
   readonly clock: Clock;
@@ -122,7 +123,7 @@ export class AsyncConsumer {
   }
 
   private async take(): Promise<void> {
-    const { clock, limit, holder } = this.parts;
+    const { clock, limit, holder, leaseMs = LEASE_MS } = this.parts;
     const { signal } = this.stopping;
     const ready = this.ready();
     const source = ready[this.turn++ % Math.max(1, ready.length)];
@@ -130,7 +131,7 @@ export class AsyncConsumer {
     const waitMs = ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
     try {
       const credit = limit - this.inflight.size;
-      const deliveries = await source.reserve({ holder, limit: credit, leaseMs: LEASE_MS, waitMs }, signal);
+      const deliveries = await source.reserve({ holder, limit: credit, leaseMs, waitMs }, signal);
       this.rests.delete(source);
       for (const delivery of deliveries) this.start(source, delivery);
     } catch (error) {
@@ -190,14 +191,15 @@ export class AsyncConsumer {
 
   /** A2. @returns a function that ends it */
   private renew(source: Source, { lease, fnId }: Delivery): () => void {
-    const { clock, logger } = this.parts;
+    const { clock, logger, leaseMs = LEASE_MS } = this.parts;
+    const renewMs = leaseMs / 3;
     let ended = false;
-    let timer = clock.after(RENEW_MS, extend);
+    let timer = clock.after(renewMs, extend);
     function extend(): void {
-      source.extend(lease, LEASE_MS).then(
+      source.extend(lease, leaseMs).then(
         (answer) => {
           if (ended) return;
-          if (answer.kind === 'extended') timer = clock.after(RENEW_MS, extend);
+          if (answer.kind === 'extended') timer = clock.after(renewMs, extend);
           else
             logger.warn('the lease of an asynchronous call is lost while it runs', {
               callId: lease.callId,
@@ -208,7 +210,7 @@ export class AsyncConsumer {
         (error: unknown) => {
           if (ended) return;
           logger.warn('the lease of an asynchronous call could not be renewed', { callId: lease.callId, fnId, error });
-          timer = clock.after(RENEW_MS, extend);
+          timer = clock.after(renewMs, extend);
         },
       );
     }

@@ -179,6 +179,7 @@ class ComposedLbServer implements LbServer {
         lookup: this.lookup,
         queues,
         limit: settings.asyncConsumers ?? 0,
+        leaseMs: settings.asyncLeaseMs,
         holder: `${hostname()}-${process.pid}`,
         clock,
         logger,

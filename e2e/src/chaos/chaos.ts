@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../harness/until.js';
+import { Random } from '../soak/random.js';
+import { ChaosClients } from './chaos-clients.js';
+import { ChaosFleet } from './chaos-fleet.js';
+import { type CallJson, judge, type Verdict } from './judge.js';
+import type { ChaosOptions } from './plan.js';
+import { RunRecorder } from './run-recorder.js';
+import { type PlantedFault, STORES, type Victim } from './stores.js';
+
+export interface ChaosReport {
+  readonly store: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly verdict: Verdict;
+  readonly faults: readonly { readonly name: string; readonly kills: number; readonly suspensions: number }[];
+  readonly refusals: ReadonlyMap<number, number>;
+  readonly broken: number;
+  readonly repeated: number;
+  /** What the API still lists as waiting or running, and what is left on the machine, although nothing should be. */
+  readonly leftovers: readonly string[];
+  /** What the logs say about calls that the verdict objects to. */
+  readonly logs: readonly string[];
+}
+
+/** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
+const DRAIN_MS = 180_000;
+const READERS = 16;
+const LINES_PER_CALL = 12;
+const CALLS_WITH_LINES = 5;
+
+/**
+ * Calls are accepted, run, fail, hang and are cancelled while the processes of the fleet are killed and started again, each at
+ * times of its own; then every process is left alone, and what became of the calls is judged.
+ * @param plant a fault to be noticed, instead of none
+ * @throws the signal's reason
+ */
+export async function chaos(
+  store: string,
+  options: ChaosOptions,
+  { say, signal, plant }: { say: (line: string) => void; signal: AbortSignal; plant?: PlantedFault | undefined },
+): Promise<ChaosReport> {
+  const open = STORES.get(store);
+  if (open === undefined) throw new Error(`no store ${store}; known: ${[...STORES.keys()].join(', ')}`);
+  const startedAt = performance.now();
+  const random = new Random(options.seed);
+  const recorder = await RunRecorder.start();
+  let report: Omit<ChaosReport, 'seconds'>;
+  let left: string[];
+  let fleet: ChaosFleet | undefined;
+  try {
+    const planted = { what: plant, done: false };
+    let openStore: Awaited<ReturnType<typeof open>> | undefined;
+    fleet = await ChaosFleet.start(async (folder) => {
+      openStore = await open(folder);
+      return openStore;
+    }, options.leaseMs);
+    const clients = new ChaosClients(fleet, recorder, options);
+    const whileGone = (victim: Victim) => {
+      if (planted.what === undefined || planted.done || victim.name !== 'API node') return;
+      const recent = recorder.runs.slice(-50).reverse();
+      const { what } = planted;
+      const callId = recent.find((run) => isKnown(clients, run.callId) && openStore?.plant?.(what, run.callId))?.callId;
+      planted.done = callId !== undefined;
+      if (planted.done) say(`planted: the ${what} of ${callId}`);
+    };
+    const assassins = fleet.victims.map((victim) => new Assassin(victim, random.fork(), options, whileGone));
+    const enough = () =>
+      signal.aborted ||
+      (clients.accepted.length >= options.calls &&
+        (plant === undefined || planted.done) &&
+        assassins.every(({ kills }) => kills >= options.kills.min));
+    const reporting = setInterval(() => {
+      const { accepted, broken } = clients;
+      const kills = assassins.map(({ victim, kills: count }) => `${victim.name} ${count}`).join(', ');
+      say(`${accepted.length} accepted, ${recorder.begun} ran, ${broken} without an answer; kills: ${kills}`);
+    }, 5_000);
+    try {
+      const sending = clients.send(random.fork(), enough);
+      await Promise.all([sending, ...assassins.map((assassin) => assassin.work(enough))]);
+      signal.throwIfAborted();
+      say(`${clients.accepted.length} accepted; waiting until all have ended`);
+      const waiting = await untilEnded(fleet);
+      const records = await recordsOf(fleet, clients);
+      const verdict = judge({ accepted: clients.accepted, records, runs: recorder.runs });
+      const suspects = [...new Set(verdict.violations.map(({ callId }) => callId))].slice(0, CALLS_WITH_LINES);
+      report = {
+        store,
+        seed: options.seed,
+        verdict,
+        faults: assassins.map(({ victim: { name }, kills, suspensions }) => ({ name, kills, suspensions })),
+        refusals: clients.refusals,
+        broken: clients.broken,
+        repeated: clients.repeated,
+        leftovers: waiting,
+        logs: suspects.flatMap((callId) => [
+          `${callId}: ${JSON.stringify(records.get(callId))}`,
+          ...(fleet?.linesAbout(callId, LINES_PER_CALL) ?? []),
+        ]),
+      };
+    } finally {
+      clearInterval(reporting);
+    }
+  } finally {
+    left = (await fleet?.stop()) ?? [];
+    await recorder.close();
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { ...report, leftovers: [...report.leftovers, ...left], seconds };
+}
+
+/** Kills one process again and again, and starts it again. */
+class Assassin {
+  kills = 0;
+  suspensions = 0;
+
+  constructor(
+    readonly victim: Victim,
+    private readonly random: Random,
+    private readonly options: ChaosOptions,
+    private readonly whileGone: (victim: Victim) => void,
+  ) {}
+
+  async work(isOver: () => boolean): Promise<void> {
+    const { victim, random } = this;
+    const { upMs, downMs, suspensions, leaseMs, kills } = this.options;
+    while (this.kills < kills.max) {
+      const pauseUntil = performance.now() + random.between(upMs.min, upMs.max);
+      while (performance.now() < pauseUntil && !isOver()) await sleep(50);
+      if (isOver()) return;
+      if (victim.canBeSuspended && random.between(1, 100) <= suspensions) {
+        this.suspensions += 1;
+        victim.suspend();
+        await sleep(1.5 * leaseMs);
+        victim.resume();
+      } else {
+        this.kills += 1;
+        await victim.kill();
+        this.whileGone(victim);
+        await sleep(random.between(downMs.min, downMs.max));
+        await victim.start();
+      }
+    }
+  }
+}
+
+function isKnown({ accepted }: ChaosClients, callId: string): boolean {
+  return accepted.some((one) => one.callId === callId && one.call.end === 'success' && one.cancel === undefined);
+}
+
+/** @returns in words what has not ended in time */
+async function untilEnded({ apiUrl }: ChaosFleet): Promise<string[]> {
+  let open: string[] = [];
+  const look = async () => {
+    open = [];
+    for (const status of ['queued', 'delayed', 'running']) {
+      const { items } = await json(`${apiUrl}/v2/calls?per_page=10&status=${status}`);
+      open.push(...items.map(({ id }: { readonly id: string }) => `call ${id}, ${status}`));
+    }
+    return open.length === 0 ? true : undefined;
+  };
+  await until({ what: 'all calls end', withinMs: DRAIN_MS, look }).catch(() => undefined);
+  return open;
+}
+
+async function recordsOf({ apiUrl }: ChaosFleet, { accepted }: ChaosClients): Promise<Map<string, CallJson>> {
+  const records = new Map<string, CallJson>();
+  const ids = accepted.map(({ callId }) => callId);
+  await Promise.all(
+    Array.from({ length: READERS }, async () => {
+      for (let callId = ids.pop(); callId !== undefined; callId = ids.pop()) {
+        const response = await fetch(`${apiUrl}/v2/calls/${callId}`);
+        if (response.status === 200) records.set(callId, (await response.json()) as CallJson);
+        else await response.body?.cancel();
+      }
+    }),
+  );
+  return records;
+}
+
+async function json(url: string) {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`);
+  return JSON.parse(await response.text());
+}

@@ -1,0 +1,101 @@
+import { KIB } from '@fnfleet/core';
+import type { Random } from '../soak/random.js';
+
+/** Faults are drawn for each process from the seed, so that a run can be repeated as far as the machine allows. */
+export interface ChaosOptions {
+  readonly seed: number;
+  /** At least so many calls are accepted while processes are killed. */
+  readonly calls: number;
+  readonly clients: number;
+  /** Accepted calls that have not begun to run, beyond which clients pause: most calls then run while processes are killed. */
+  readonly backlog: number;
+  /** Each process is killed so often. */
+  readonly kills: Range;
+  /** How long a process serves before it is killed again, and stays away. */
+  readonly upMs: Range;
+  readonly downMs: Range;
+  /** How many of 100 faults of the balancer suspend it for longer than its leases instead of killing it. */
+  readonly suspensions: number;
+  readonly leaseMs: number;
+}
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What `npm run chaos -- async` does. */
+export const FULL_FORM: ChaosOptions = {
+  seed: 1,
+  calls: 10_000,
+  clients: 32,
+  backlog: 400,
+  kills: { min: 10, max: Number.POSITIVE_INFINITY },
+  upMs: { min: 2_000, max: 12_000 },
+  downMs: { min: 0, max: 1_500 },
+  suspensions: 20,
+  leaseMs: 10_000,
+};
+
+/** For every change: the same in small. */
+export const SHORT_FORM: ChaosOptions = {
+  ...FULL_FORM,
+  calls: 300,
+  clients: 8,
+  backlog: 60,
+  kills: { min: 3, max: 5 },
+  upMs: { min: 1_000, max: 5_000 },
+  downMs: { min: 0, max: 500 },
+  suspensions: 0,
+  leaseMs: 4_000,
+};
+
+/** A function that is killed at its timeout, and one that is not. */
+export type TargetFunction = 'patient' | 'hasty';
+export const HASTY_TIMEOUT_S = 1;
+
+export interface PlannedCall {
+  /** The function is told, and reports it: it says which call it was, whatever its id. */
+  readonly label: string;
+  readonly kind: string;
+  readonly fn: TargetFunction;
+  readonly knobs: Readonly<Record<string, unknown>>;
+  /** Bytes beside the knobs. */
+  readonly padding: number;
+  /** How it must end unless it is cancelled. */
+  readonly end: 'success' | 'error';
+  /** Sent with an idempotency key, and repeated until it is accepted. */
+  readonly keyed: boolean;
+  /** Its client cancels it so long after the 202. */
+  readonly cancelAfterMs: number | undefined;
+}
+
+interface CallKind {
+  readonly name: string;
+  /** Of 1 000. */
+  readonly weight: number;
+  readonly draw: (random: Random) => Partial<PlannedCall>;
+}
+
+const KINDS: readonly CallKind[] = [
+  { name: 'quick', weight: 620, draw: (random) => ({ knobs: { sleepMs: random.between(0, 30) } }) },
+  { name: 'slow', weight: 150, draw: (random) => ({ knobs: { sleepMs: random.between(200, 1_500) } }) },
+  { name: 'keyed', weight: 70, draw: (random) => ({ knobs: { sleepMs: random.between(0, 30) }, keyed: true }) },
+  { name: 'large', weight: 50, draw: (random) => ({ padding: random.between(20 * KIB, 200 * KIB) }) },
+  { name: 'fails', weight: 40, draw: () => ({ knobs: { status: 502 }, end: 'error' }) },
+  { name: 'kills its container', weight: 15, draw: () => ({ knobs: { crash: true }, end: 'error' }) },
+  { name: 'hangs', weight: 10, draw: () => ({ fn: 'hasty', knobs: { sleepMs: 60_000 }, end: 'error' }) },
+  {
+    name: 'is cancelled',
+    weight: 45,
+    draw: (random) => ({ knobs: { sleepMs: random.between(0, 1_500) }, cancelAfterMs: random.between(0, 600) }),
+  },
+];
+
+const WEIGHTS = KINDS.map(({ weight }) => weight);
+
+export function planCall(random: Random, label: string): PlannedCall {
+  const { name, draw } = random.pick(KINDS, WEIGHTS);
+  const base = { label, kind: name, fn: 'patient', knobs: {}, padding: 0, end: 'success' } as const;
+  return { ...base, keyed: false, cancelAfterMs: undefined, ...draw(random) };
+}
