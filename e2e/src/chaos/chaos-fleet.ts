@@ -10,7 +10,8 @@ import { PROBE_IMAGE } from '../harness/paths.js';
 import { HASTY_TIMEOUT_S, type TargetFunction } from './plan.js';
 import type { ChaosStore, Victim } from './stores.js';
 
-const CONTAINERS = 12;
+/** More than the balancer runs at a time. */
+const CONTAINERS = 20;
 const CONTAINER_MB = 64;
 
 /** One node of the fleet: a process of `bin/fnfleet` that is killed and started again with the same settings. */

@@ -25,6 +25,9 @@ export interface ChaosReport {
 
 /** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
 const DRAIN_MS = 180_000;
+const POLL_MS = 20;
+/** So many of the last runs are candidates for a fault that is planted. */
+const PLANTED_AMONG = 50;
 const READERS = 16;
 const LINES_PER_CALL = 12;
 const CALLS_WITH_LINES = 5;
@@ -32,7 +35,7 @@ const CALLS_WITH_LINES = 5;
 /**
  * Calls are accepted, run, fail, hang and are cancelled while the processes of the fleet are killed and started again, each at
  * times of its own; then every process is left alone, and what became of the calls is judged.
- * @param plant a fault to be noticed, instead of none
+ * @param plant a fault that is made each time the API node is down, to see that it is noticed
  * @throws the signal's reason
  */
 export async function chaos(
@@ -49,26 +52,26 @@ export async function chaos(
   let left: string[];
   let fleet: ChaosFleet | undefined;
   try {
-    const planted = { what: plant, done: false };
     let openStore: Awaited<ReturnType<typeof open>> | undefined;
     fleet = await ChaosFleet.start(async (folder) => {
       openStore = await open(folder);
       return openStore;
     }, options.leaseMs);
     const clients = new ChaosClients(fleet, recorder, options);
+    let planted = 0;
     const whileGone = (victim: Victim) => {
-      if (planted.what === undefined || planted.done || victim.name !== 'API node') return;
-      const recent = recorder.runs.slice(-50).reverse();
-      const { what } = planted;
-      const callId = recent.find((run) => isKnown(clients, run.callId) && openStore?.plant?.(what, run.callId))?.callId;
-      planted.done = callId !== undefined;
-      if (planted.done) say(`planted: the ${what} of ${callId}`);
+      if (plant === undefined || victim.name !== 'API node') return;
+      const recent = recorder.runs.slice(-PLANTED_AMONG).reverse();
+      const run = recent.find(({ callId }) => isPlain(clients, callId) && openStore?.plant?.(plant, callId));
+      if (run === undefined) return;
+      planted += 1;
+      say(`planted: the ${plant} of ${run.callId}`);
     };
-    const assassins = fleet.victims.map((victim) => new Assassin(victim, random.fork(), options, whileGone));
+    const assassins = fleet.victims.map((victim) => new Assassin(victim, random.fork(), recorder, options, whileGone));
     const enough = () =>
       signal.aborted ||
       (clients.accepted.length >= options.calls &&
-        (plant === undefined || planted.done) &&
+        (plant === undefined || planted > 0) &&
         assassins.every(({ kills }) => kills >= options.kills.min));
     const reporting = setInterval(() => {
       const { accepted, broken } = clients;
@@ -117,16 +120,18 @@ class Assassin {
   constructor(
     readonly victim: Victim,
     private readonly random: Random,
+    private readonly recorder: RunRecorder,
     private readonly options: ChaosOptions,
     private readonly whileGone: (victim: Victim) => void,
   ) {}
 
   async work(isOver: () => boolean): Promise<void> {
     const { victim, random } = this;
-    const { upMs, downMs, suspensions, leaseMs, kills } = this.options;
+    const { runs, upMs, downMs, suspensions, leaseMs, kills } = this.options;
     while (this.kills < kills.max) {
-      const pauseUntil = performance.now() + random.between(upMs.min, upMs.max);
-      while (performance.now() < pauseUntil && !isOver()) await sleep(50);
+      const untilBegun = this.recorder.begun + random.between(runs.min, runs.max);
+      const untilTime = performance.now() + upMs;
+      while (this.recorder.begun < untilBegun && performance.now() < untilTime && !isOver()) await sleep(POLL_MS);
       if (isOver()) return;
       if (victim.canBeSuspended && random.between(1, 100) <= suspensions) {
         this.suspensions += 1;
@@ -144,7 +149,7 @@ class Assassin {
   }
 }
 
-function isKnown({ accepted }: ChaosClients, callId: string): boolean {
+function isPlain({ accepted }: ChaosClients, callId: string): boolean {
   return accepted.some((one) => one.callId === callId && one.call.end === 'success' && one.cancel === undefined);
 }
 

@@ -3,8 +3,8 @@
  *
  *   npm run chaos -- async [--store sqlite|all] [--calls 10000] [--seed <number>] [--short] [--plant loss|duplicate]
  *
- * Prints figures, and ends with code 1 unless everything held. --plant makes a fault of its own in the queue's file: then it
- * has to end with code 1.
+ * Prints figures, and ends with code 1 unless everything held. --plant makes faults of its own in the queue while the API
+ * node is down: they must be noticed.
  */
 import { parseArgs } from 'node:util';
 import { chaos } from './chaos.js';

@@ -11,8 +11,10 @@ export interface ChaosOptions {
   readonly backlog: number;
   /** Each process is killed so often. */
   readonly kills: Range;
-  /** How long a process serves before it is killed again, and stays away. */
-  readonly upMs: Range;
+  /** A process is killed when so many more calls have begun to run, so that a slow machine gets anywhere; or after this time. */
+  readonly runs: Range;
+  readonly upMs: number;
+  /** How long it stays away. */
   readonly downMs: Range;
   /** How many of 100 faults of the balancer suspend it for longer than its leases instead of killing it. */
   readonly suspensions: number;
@@ -31,7 +33,8 @@ export const FULL_FORM: ChaosOptions = {
   clients: 32,
   backlog: 400,
   kills: { min: 10, max: Number.POSITIVE_INFINITY },
-  upMs: { min: 2_000, max: 12_000 },
+  runs: { min: 1, max: 600 },
+  upMs: 15_000,
   downMs: { min: 0, max: 1_500 },
   suspensions: 20,
   leaseMs: 10_000,
@@ -40,11 +43,12 @@ export const FULL_FORM: ChaosOptions = {
 /** For every change: the same in small. */
 export const SHORT_FORM: ChaosOptions = {
   ...FULL_FORM,
-  calls: 300,
+  calls: 250,
   clients: 8,
   backlog: 60,
-  kills: { min: 3, max: 5 },
-  upMs: { min: 1_000, max: 5_000 },
+  kills: { min: 3, max: 4 },
+  runs: { min: 1, max: 80 },
+  upMs: 6_000,
   downMs: { min: 0, max: 500 },
   suspensions: 0,
   leaseMs: 4_000,
