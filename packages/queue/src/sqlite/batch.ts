@@ -1,6 +1,6 @@
 import type { DatabaseProblem } from '@fnfleet/sqlite';
+import { type BatchAnswer, type Operation, type OperationResult, Refusal } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
-import { type BatchAnswer, type Operation, type OperationResult, Refusal } from './operations.js';
 import type { QueueFile } from './queue-file.js';
 import type { QueueStore } from './queue-store.js';
 import type { Records } from './records.js';

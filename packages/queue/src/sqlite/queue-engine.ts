@@ -1,8 +1,8 @@
 import { problemOf } from '@fnfleet/sqlite';
 import type { QueueBounds } from '../bounds.js';
+import type { BatchAnswer, Operation, ThreadReply, ThreadRequest } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
 import { type BatchPlace, executeBatch, type OpenedQueue } from './batch.js';
-import type { BatchAnswer, Operation, ThreadReply, ThreadRequest } from './operations.js';
 import { IN_MEMORY, QueueFile } from './queue-file.js';
 import { forgetFunctions, QueueStore } from './queue-store.js';
 import { Records } from './records.js';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MAX_REASON, MAX_RESERVED, MAX_RESERVED_BYTES, type QueueBounds } from '../bounds.js';
+import { FunctionEntry, FunctionTable } from '../function-table.js';
 import type {
   CallResult,
   CallState,
@@ -17,13 +18,23 @@ import type {
   ReserveRequest,
   RetryAnswer,
 } from '../message-queue.js';
+import {
+  CANCELLED,
+  DEAD,
+  DELAYED,
+  type FollowUps,
+  type MessageRow,
+  messageRow,
+  policyOf,
+  READY,
+  RUNNING,
+  STATES,
+  SUCCESS,
+} from '../message-row.js';
+import { type DeadChunk, type DeadProgress, Refusal } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from '../retry-policy.js';
-import { FunctionEntry, FunctionTable } from './function-table.js';
-import { type FollowUps, type MessageRow, messageRow, policyOf, STATES } from './message-row.js';
-import { type DeadChunk, type DeadProgress, Refusal } from './operations.js';
 import type { QueueFile, Row } from './queue-file.js';
-import { CANCELLED, DEAD, DELAYED, READY, RUNNING, SUCCESS } from './schema.js';
 
 /** How many rows a portion of a long task changes, so that other operations do not wait for all of it. */
 const PORTION = 200;

@@ -1,10 +1,9 @@
 import { epochMs } from '@fnfleet/core';
 import type { CallPage, CallRecord, KeptResult, ListQuery, Payload, QueueStats } from '../message-queue.js';
+import { DEAD, type MessageRow, pastDelivery, READY, recordOf, STATES } from '../message-row.js';
 import type { TimeMark } from '../queue-time.js';
-import { type MessageRow, pastDelivery, recordOf, STATES } from './message-row.js';
 import type { QueueFile } from './queue-file.js';
 import type { QueueStore } from './queue-store.js';
-import { DEAD, READY } from './schema.js';
 
 /** Rows that one page looks at: a filter that fits few calls returns a short page. */
 const MAX_SCANNED = 5_000;

@@ -1,13 +1,7 @@
+import { DEAD, READY } from '../message-row.js';
+
 /** Version of the schema, of the queue alone. */
 export const SCHEMA_VERSION = 1;
-
-/** Values of `messages.state`; the first two wait. */
-export const READY = 0;
-export const DELAYED = 1;
-export const RUNNING = 2;
-export const SUCCESS = 3;
-export const DEAD = 4;
-export const CANCELLED = 5;
 
 /*
  * What reservations and scans read is apart from what is large: `messages` has a narrow row for each call, and bodies,

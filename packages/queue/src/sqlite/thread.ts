@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { problemOf, type ThreadAnswer, type ThreadMessage } from '@fnfleet/sqlite';
-import type { ThreadReply, ThreadRequest } from './operations.js';
+import type { ThreadReply, ThreadRequest } from '../operations.js';
 import { type EngineOptions, QueueEngine } from './queue-engine.js';
 
 /* Entry point of the thread of a queue: SQLite is synchronous and waits for disks. SqliteThread is the other side. */

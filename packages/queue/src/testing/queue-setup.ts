@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { FakeClock } from '@fnfleet/core';
 import { translated } from '@fnfleet/sqlite';
 import type { QueueBounds } from '../bounds.js';
+import type { QueueThread } from '../group-commit.js';
 import type { MessageQueue } from '../message-queue.js';
-import type { QueueThread } from '../sqlite/group-commit.js';
-import type { ThreadReply, ThreadRequest } from '../sqlite/operations.js';
+import type { ThreadReply, ThreadRequest } from '../operations.js';
 import { type EngineOptions, QueueEngine } from '../sqlite/queue-engine.js';
 import { openSqliteQueue } from '../sqlite/sqlite-queue.js';
 

@@ -1,6 +1,6 @@
 import { TurnoverSet } from '@fnfleet/core';
-import type { FunctionLimits, Lane, Priority } from '../message-queue.js';
-import { DEAD, DELAYED, READY, RUNNING } from './schema.js';
+import type { FunctionLimits, Lane, Priority } from './message-queue.js';
+import { DEAD, DELAYED, READY, RUNNING } from './message-row.js';
 
 /** One lease in this many goes to the lowest priority that has ready calls, so that none waits forever. */
 const LOWEST_EVERY = 16;

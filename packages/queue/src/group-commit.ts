@@ -1,6 +1,5 @@
 import { type Clock, Deferred, FnError, later, type MonoMs, TurnoverSet } from '@fnfleet/core';
 import type { DatabaseProblem } from '@fnfleet/sqlite';
-import type { QueueTime } from '../queue-time.js';
 import type {
   Answer,
   BatchAnswer,
@@ -10,6 +9,7 @@ import type {
   ThreadReply,
   ThreadRequest,
 } from './operations.js';
+import type { QueueTime } from './queue-time.js';
 
 /** The thread of a queue, or a stand-in for it. */
 export interface QueueThread {

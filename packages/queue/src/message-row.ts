@@ -1,12 +1,19 @@
 import { wallMs } from '@fnfleet/core';
-import type { CallRecord, CallState, FollowUp, PastDelivery, Priority, Reason } from '../message-queue.js';
-import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../retry-policy.js';
-import type { Row } from './queue-file.js';
+import type { CallRecord, CallState, FollowUp, PastDelivery, Priority, Reason } from './message-queue.js';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 
-/** Names of the values of `messages.state`. */
+/** Values of the state of a call in a table; the first two wait. */
+export const READY = 0;
+export const DELAYED = 1;
+export const RUNNING = 2;
+export const SUCCESS = 3;
+export const DEAD = 4;
+export const CANCELLED = 5;
+
+/** Their names. */
 export const STATES: readonly CallState[] = ['ready', 'delayed', 'running', 'success', 'dead', 'cancelled'];
 
-/** A row of `messages`. */
+/** What a table has of a call. */
 export interface MessageRow {
   readonly seq: number;
   readonly call_id: string;
@@ -38,7 +45,7 @@ export interface FollowUps {
   readonly failure?: FollowUp;
 }
 
-export function messageRow(row: Row | undefined): MessageRow | undefined {
+export function messageRow(row: object | undefined): MessageRow | undefined {
   return row as MessageRow | undefined;
 }
 
@@ -63,7 +70,7 @@ export function recordOf(row: MessageRow, fnId: string, history: readonly PastDe
   };
 }
 
-export function pastDelivery(row: Row): PastDelivery {
+export function pastDelivery(row: Readonly<Record<string, unknown>>): PastDelivery {
   return {
     attempt: Number(row.attempt),
     holder: String(row.holder),

@@ -20,9 +20,9 @@ import type {
   Reason,
   ReserveRequest,
   RetryAnswer,
-} from '../message-queue.js';
-import type { TimeMark } from '../queue-time.js';
-import type { Failure } from '../retry-policy.js';
+} from './message-queue.js';
+import type { TimeMark } from './queue-time.js';
+import type { Failure } from './retry-policy.js';
 
 /** What the thread of a queue does, and how it answers. */
 export interface Operations {
