@@ -20,6 +20,7 @@ export {
 } from './call/call-options.js';
 export { fromHttpRequest } from './call/from-http-request.js';
 export { type AgentOptions, hostFilesOf, newAgent } from './new-agent.js';
+export { type CallLog, CallLogs } from './output/call-logs.js';
 export { type LogSink, noLogSink, type OutputLine } from './output/log-sink.js';
 export { HostResourcesError, hostResources, readHostFiles } from './resources/host-resources.js';
 export type { Resources } from './resources/resource-tracker.js';

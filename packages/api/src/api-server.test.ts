@@ -152,10 +152,6 @@ describe('an api node', () => {
     expect(await node.post('/v2/runner/finish', '{"call":')).toMatchObject(err(400, 'Invalid JSON'));
   });
 
-  it('http-api 108: the log of a call is gone', async () => {
-    expect(await (await start()).get('/v2/fns/x/calls/c/log')).toMatchObject({ status: 410, text: '' });
-  });
-
   it('http-api 56: endpoints have the host of the request', async () => {
     const node = await start({ env: { FN_ALLOWED_HOSTS: 'fleet.example' } });
     const fnId = await node.fn(await node.app('a'), 'f');

@@ -273,6 +273,12 @@ export class ApiClient {
     return this.byId<CallRef>('calls', id, CALL);
   }
 
+  /** What the function has printed in an asynchronous call. */
+  callLog({ fn_id, id }: CallLine): Promise<{ readonly call_id: string; readonly log: string }> {
+    const shape: Shape = { fields: { call_id: 'string', log: 'string' } };
+    return this.request('GET', `${pathOf('fns', fn_id)}/calls/${encodeURIComponent(id)}/log`, shape);
+  }
+
   cancelCall({ fn_id, id }: CallLine): Promise<void> {
     return this.change('DELETE', `${pathOf('fns', fn_id)}/calls/${encodeURIComponent(id)}`, 'nothing');
   }

@@ -48,6 +48,10 @@ async function start(env: Record<string, string> = {}): Promise<void> {
       greet: fn((_req, res, container) => res.end(`hello ${container.spec.env.NAME ?? 'nobody'}`)),
       fails: fn((_req, res) => res.writeHead(502).end()),
       broken: exitsAtStart(3),
+      talks: fn((_req, res, container) => {
+        container.print('uh\n', 'stderr');
+        res.end();
+      }),
       held: held.handler,
       slow: { ...fn((_req, res) => res.end('here')), pull: { since: LONG_AGO, receivedBytes: 1, totalBytes: 2 } },
     },
@@ -116,6 +120,13 @@ describe('an asynchronous call', () => {
     const { status, body, location } = await invokeAsync(await deployed({ image: 'echo' }));
     expect([status, body]).toEqual([202, { call_id: location.split('/').at(-1), duplicate: false }]);
     expect(await ended(location)).toMatchObject({ status: 'success', result: { status: 200, body: 'later', size: 5 } });
+  });
+
+  it('has a log', async () => {
+    await start({ FN_MQ_URL: 'sqlite3://:memory:' });
+    const { location } = await invokeAsync(await deployed({ image: 'talks' }));
+    const { id } = await ended(location);
+    expect(JSON.parse((await send('GET', `${location}/log`)).body)).toEqual({ call_id: id, log: 'uh\n' });
   });
 
   it('is finished before the node ends', async () => {

@@ -1,4 +1,4 @@
-import { agentSettings, newAgent } from '@fnfleet/agent';
+import { agentSettings, newAgent, noLogSink } from '@fnfleet/agent';
 import { apiSettings, checkDatabaseUrl, checkQueueSettings } from '@fnfleet/api';
 import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { newCorsPolicy } from '@fnfleet/http';
@@ -48,7 +48,9 @@ export const fullRole: Role = {
   start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(fullRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
-    const agent = newAgent({ driver, settings, logger });
+    // Containers then have their output attached, for the logs of asynchronous calls, whatever call they are started for.
+    const logSinks = settings.asyncConsumers > 0 ? [noLogSink] : [];
+    const agent = newAgent({ driver, settings, logger, logSinks });
     const node = new FullNode({
       agent,
       settings,

@@ -118,6 +118,7 @@ export function reportOf(call: OutboundCall, parts: Partial<CallReport> = {}): C
     errorText: '',
     errorDetail: '',
     retryAfterSeconds: 0,
+    log: '',
     errorUser: false,
     createdAt: undefined,
     startedAt: undefined,

@@ -5,6 +5,7 @@ export {
   type ClientMessage,
   type DataMessage,
   type FinishedMessage,
+  MAX_CALL_LOG_BYTES,
   MAX_ERROR_TEXT,
   MAX_FRAME_BYTES,
   MAX_MESSAGE_BYTES,

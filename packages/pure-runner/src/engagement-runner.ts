@@ -1,8 +1,11 @@
 import {
   type Agent,
   type AgentCall,
+  type CallLog,
+  CallLogs,
   type CallOption,
   fromModelAndInput,
+  type LogSink,
   noLogSink,
   withBeforeStart,
   withDeadline,
@@ -14,6 +17,7 @@ import {
   withWriter,
 } from '@fnfleet/agent';
 import {
+  type Call,
   CallDecodeError,
   type Clock,
   closeSpan,
@@ -32,6 +36,7 @@ import {
   type CallEnd,
   type CallIo,
   encodeOrca,
+  MAX_CALL_LOG_BYTES,
   type RunCall,
   type TryMessage,
 } from '@fnfleet/protocol';
@@ -57,8 +62,10 @@ export interface EngagementDeps {
  * failure on the way is also such a report. The current load of the runner is sent with it.
  */
 export function engagementRunner(deps: EngagementDeps): RunCall {
+  const logs = new CallLogs(deps.clock, MAX_CALL_LOG_BYTES);
   return async (offer, io) => {
     let call: AgentCall | undefined;
+    let log: CallLog | undefined;
     // The balancer decides whether a call is traced.
     const opened = hasTrace(io.trace) ? openSpan(SPAN, io.trace, SpanKind.SERVER) : undefined;
     const trace = opened?.context ?? io.trace;
@@ -66,33 +73,52 @@ export function engagementRunner(deps: EngagementDeps): RunCall {
       if (opened) closeSpan(opened, error);
       return { report: callReport(call, error, deps.clock), load: encodeOrca(deps.load.report(call?.slotKey)) };
     };
+    const endWithLog = async (error: unknown, { model }: AgentCall, of: CallLog): Promise<CallEnd> => {
+      const { report, load } = end(error);
+      // A call that has not started has printed nothing.
+      const text = model.startedAt === undefined ? '' : await of.whenComplete(error !== undefined, io.signal);
+      return { report: { ...report, log: text }, load };
+    };
     try {
-      call = await buildCall(offer, io, trace, deps);
+      const model = readCall(offer, deps);
+      if (model.type === 'async') log = logs.open(model.fnId);
+      call = await buildCall(model, offer, io, trace, deps, log ?? noLogSink);
       if (deps.load.draining) throw new FnError('serverBusy');
       if (call.model.type === 'detached' && !deps.detached) throw new FnError('detachUnsupported');
       await deps.agent.submit(call);
-      return end(undefined);
+      return log === undefined ? end(undefined) : await endWithLog(undefined, call, log);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
         const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(trace) };
         deps.logger.warn('call failed', { ...ids, error });
       }
-      return end(error);
+      return call === undefined || log === undefined ? end(error) : await endWithLog(error, call, log);
     }
   };
 }
 
-async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, deps: EngagementDeps): Promise<AgentCall> {
+function readCall(offer: TryMessage, deps: EngagementDeps): Call {
   const model = decodeCall(offer.callJson);
   if (deps.statusImage !== undefined && model.image === deps.statusImage) throw new FnError('invalidFnImage');
-  const detached = model.type === 'detached';
   // The clocks of balancer and runner differ, so the call is dated by its arrival here.
   model.createdAt = deps.clock.wallNow();
   model.startedAt = undefined;
   model.completedAt = undefined;
+  return model;
+}
+
+function buildCall(
+  model: Call,
+  offer: TryMessage,
+  io: CallIo,
+  trace: TraceContext,
+  { agent }: EngagementDeps,
+  log: LogSink,
+): Promise<AgentCall> {
+  const detached = model.type === 'detached';
   const options: CallOption[] = [
     fromModelAndInput(model, io.body),
-    withLogger(noLogSink),
+    withLogger(log),
     withWriter(detached ? droppedAnswer : io.response),
     withSignal(io.signal),
     withExtensions(offer.extensions),
@@ -101,7 +127,7 @@ async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, dep
   ];
   if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
   if (offer.slotHash !== '') options.push(withSlotKey(checkedSlotKey(offer.slotHash)));
-  return deps.agent.getCall(...options);
+  return agent.getCall(...options);
 }
 
 /** Fn balancers of the reference release send the key; otherwise the runner computes it. */

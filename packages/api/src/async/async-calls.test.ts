@@ -78,6 +78,8 @@ async function settle(...said: readonly [object, string?][]): Promise<unknown> {
   return (await post('/v2/runner/async/settle', encodeFrames(frames))).body.answers;
 }
 
+const leaseOf = (leased: Leased | undefined) => ({ call_id: leased?.call_id, token: leased?.token });
+
 const call = (callId: string) => api.get(`/v2/fns/${fnId}/calls/${callId}`);
 
 describe('a balancer', () => {
@@ -99,6 +101,45 @@ describe('a balancer', () => {
       result: { status: 200, headers: { 'Content-Type': ['text/plain'] }, encoding: 'utf8', body: 'meow', size: 9 },
     });
   });
+
+  it('reports what the function has printed in each attempt: the log of a call is that of the last one', async () => {
+    await accept('c1', { policy: { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] } });
+    await accept('c2');
+    const log = (callId: string, accept?: string, of = fnId) =>
+      api.send('GET', `/v2/fns/${of}/calls/${callId}/log`, undefined, accept === undefined ? undefined : { accept });
+    const again = { blame: 'function', code: 'functionFailed', message: 'no' };
+    const [first, second] = await reserve();
+    await settle([{ ...leaseOf(first), kind: 'retry', ...again, log: 'first try\n' }]);
+    expect((await log('c1')).body).toEqual({ call_id: 'c1', log: 'first try\n' });
+    await settle([{ ...leaseOf((await reserve())[0]), kind: 'complete', head: '{}', log: 'second\n' }]);
+    await settle([{ ...leaseOf(second), kind: 'complete', head: '{}' }]);
+
+    expect((await log('c1')).body).toEqual({ call_id: 'c1', log: 'second\n' });
+    expect((await log('c2')).body).toEqual({ call_id: 'c2', log: '' });
+    expect(await log('c3')).toMatchObject(err(404, 'Call log not found'));
+    expect(await log('c1', undefined, 'other')).toMatchObject(err(404, 'Call log not found'));
+  });
+
+  it.each`
+    accept                               | status | type
+    ${'application/json'}                | ${200} | ${'application/json; charset=utf-8'}
+    ${'*/*'}                             | ${200} | ${'application/json; charset=utf-8'}
+    ${'text/plain'}                      | ${200} | ${'text/plain; charset=utf-8'}
+    ${'text/plain;q=0.9, */*'}           | ${200} | ${'text/plain; charset=utf-8'}
+    ${'image/png, Application/Json;q=1'} | ${200} | ${'application/json; charset=utf-8'}
+    ${'image/png'}                       | ${406} | ${'application/json; charset=utf-8'}
+  `(
+    'http-api 118: a client that accepts $accept gets the log with $status as $type',
+    async ({ accept: type, ...expected }) => {
+      await accept('c1');
+      await settle([{ ...leaseOf((await reserve())[0]), kind: 'complete', head: '{}', log: 'meow\n' }]);
+      const answer = await api.send('GET', `/v2/fns/${fnId}/calls/c1/log`, undefined, { accept: type });
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([expected.status, expected.type]);
+      if (expected.status === 200)
+        expect(answer.text).toBe(expected.type.startsWith('text') ? 'meow\n' : '{"call_id":"c1","log":"meow\\n"}');
+      else expect(answer).toMatchObject(err(406, 'unable to respond within acceptable response content types'));
+    },
+  );
 
   it('repeats what it has handed in, after an answer that was lost, without effect', async () => {
     await accept('c1');
@@ -273,7 +314,7 @@ it('leases no more than a balancer reads, although callers send headers that tak
 });
 
 describe('an operator', () => {
-  it('lists the calls of a function, newest first, page by page, by status and by time', async () => {
+  it('http-api 108: lists the calls of a function, newest first, page by page, by status and by time', async () => {
     for (const id of ['c1', 'c2', 'c3']) await accept(id);
     const calls = (query: string) => api.get(`/v2/fns/${fnId}/calls${query}`);
     const ids = ({ body }: Answer) => (body.items as { id: string }[]).map(({ id }) => id);

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import {
   decodeQueuedRequest,
   decodeQueuedResponse,
@@ -129,8 +130,15 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
       sendJson(res, 200, await wholeCall(queue, record, appId));
     },
 
-    // Logs of functions are not stored; clients of Fn handle this response.
-    getCallLog: (_req, res) => sendEmpty(res, 410),
+    async getCallLog(req, res) {
+      const send = logSender(req.headers.accept);
+      if (send === undefined) throw new FnError('logTypeUnacceptable');
+      const queue = await access.open();
+      const callId = String(req.params.call_id);
+      // Also of a function that was deleted, as in Fn.
+      if ((await queue.get(callId))?.fnId !== req.params.fn_id) throw new FnError('callLogNotFound');
+      send(res, callId, (await queue.log(callId)) ?? '');
+    },
 
     async cancelCall(req, res) {
       const { queue, record } = await find(req.params);
@@ -140,6 +148,24 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
       sendEmpty(res, 204);
     },
   };
+}
+
+type LogSender = (res: ServerResponse, callId: string, log: string) => void;
+
+const sendLogAsJson: LogSender = (res, callId, log) => sendJson(res, 200, { call_id: callId, log });
+const sendLogAsText: LogSender = (res, _callId, log) => {
+  res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' });
+  res.end(log);
+};
+
+/** @returns undefined if the client accepts neither JSON nor text */
+function logSender(accept = '*/*'): LogSender | undefined {
+  for (const range of accept.toLowerCase().split(',')) {
+    const [type = ''] = range.split(';');
+    if (['application/json', 'application/*', '*/*'].includes(type.trim())) return sendLogAsJson;
+    if (['text/plain', 'text/*'].includes(type.trim())) return sendLogAsText;
+  }
+  return undefined;
 }
 
 const ENDS: Readonly<Record<CallRecord['history'][number]['end'], string>> = {

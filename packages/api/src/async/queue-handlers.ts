@@ -142,13 +142,13 @@ function settlementOf({ head, body }: Frame): (queue: MessageQueue) => Promise<o
       return (queue) => queue.extend(lease, leaseMs);
     }
     case 'complete': {
-      const result = { head: fields.text('head') ?? '', body };
+      const result = { head: fields.text('head') ?? '', body, log: fields.text('log') };
       return (queue) => queue.complete(lease, result);
     }
     case 'retry': {
       const kind = FAILURE_KINDS.find((known) => known === fields.text('blame'));
       if (kind === undefined) throw new FnError('invalidJson');
-      const failure = { kind, ...what(), afterMs: fields.whole('after_ms', 0, MAX_MS) };
+      const failure = { kind, ...what(), afterMs: fields.whole('after_ms', 0, MAX_MS), log: fields.text('log') };
       return (queue) => queue.retry(lease, failure);
     }
     case 'give_back': {

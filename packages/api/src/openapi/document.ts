@@ -140,11 +140,18 @@ function requestBody(body: SchemaName | 'any'): Json {
   return { required: true, content: { 'application/json': { schema: refTo(body) } } };
 }
 
-function response({ description, body, headers = [] }: Answer): DocumentResponse {
+function response({ description, body, orText = false, headers = [] }: Answer): DocumentResponse {
   return {
     description,
     ...(headers.length === 0 ? {} : { headers: headersOf(headers) }),
-    ...(body === undefined ? {} : { content: { [body.type]: { schema: refTo(body.schema) } } }),
+    ...(body === undefined
+      ? {}
+      : {
+          content: {
+            [body.type]: { schema: refTo(body.schema) },
+            ...(orText && { 'text/plain': { schema: refTo('text') } }),
+          },
+        }),
   };
 }
 

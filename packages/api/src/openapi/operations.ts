@@ -13,6 +13,8 @@ export interface Answer {
   readonly description: string;
   /** The body; without it the response has none. */
   readonly body?: { readonly type: string; readonly schema: SchemaName | 'text' | 'object' };
+  /** A client may also ask for `text/plain`. */
+  readonly orText?: boolean;
   /** Names of HEADERS. */
   readonly headers?: readonly string[];
 }
@@ -468,10 +470,11 @@ export const API_OPERATIONS = {
     method: 'GET',
     path: '/v2/fns/:fn_id/calls/:call_id/log',
     tag: 'Functions',
-    summary: 'Read the log of a call',
-    description: 'Answers 410: logs of calls are not stored. `fnfleet logs` shows them.',
-    answers: { 410: { description: 'Not stored.' } },
-    errors: [],
+    summary: 'Read what the function has printed in an asynchronous call',
+    description:
+      'The first bytes of its output in the last attempt that reported any; empty if there is none. With `Accept: text/plain` as text. The function may have been deleted. `fnfleet logs` shows the output of all calls while they run.',
+    answers: { 200: { ...json('CallLog', 'What it has printed so far.'), orText: true } },
+    errors: ['callLogNotFound', 'logTypeUnacceptable', ...QUEUE_ERRORS],
   },
 } as const satisfies Record<string, Operation>;
 

@@ -117,6 +117,12 @@ function callSchemas() {
       required,
     },
     CallLine: { type: 'object', description, properties: line, required },
+    CallLog: {
+      type: 'object',
+      description: 'The output of an asynchronous call.',
+      properties: { call_id: text, log: { ...text, description: 'The first `FN_MQ_MAX_RESULT` bytes.' } },
+      required: ['call_id', 'log'],
+    },
     CallList: {
       type: 'object',
       description: 'A page of calls, newest first.',

@@ -163,6 +163,19 @@ describe('call', () => {
     expect((await lines('call', 'c1')).at(-1)).toBe('result: its status is not known');
   });
 
+  it('shows the log of a call', async () => {
+    await accept('c1');
+    expect(await run('call', 'c1', '--log')).toMatchObject({
+      code: 0,
+      stdout: '',
+      output: expect.stringContaining('nothing'),
+    });
+    await (await take())({ ...answered(0), log: 'meow\n\u001b[2Jpurr\n' });
+    expect(await lines('call', 'c1', '--log')).toEqual(['meow', '\\u001b[2Jpurr']);
+    const { stdout } = await run('call', 'c1', '--log', '--json');
+    expect(JSON.parse(stdout)).toEqual({ call_id: 'c1', log: 'meow\n\u001b[2Jpurr\n' });
+  });
+
   it('says that a result is not text', async () => {
     await accept('c1');
     await (await take())(answered(2), Buffer.from([0xff, 0]));

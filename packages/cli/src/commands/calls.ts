@@ -3,7 +3,7 @@ import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient, findCall, findFunction } from '../api-client.js';
 import { CALL_STATUSES, callInFull, callTable } from '../manage/format-call.js';
 import { FunctionNames } from '../operate/function-names.js';
-import { say } from '../terminal/output.js';
+import { remark, say } from '../terminal/output.js';
 import { apiOption, jsonOption, wholeNumber } from './options.js';
 
 interface ListOptions {
@@ -42,9 +42,12 @@ export function callCommand(): Command {
   return new Command('call')
     .description('Shows an asynchronous call: its status, its attempts, and its result.')
     .argument('<call-id>', 'the Fn-Call-Id of the response that accepted it')
+    .option('--log', 'show what the function has printed instead, in the last attempt that reported it', false)
     .addOption(jsonOption())
     .addOption(apiOption())
-    .action(showCall);
+    .action((id: string, { log, ...options }: CallOptions & { readonly log: boolean }) =>
+      log ? showLog(id, options) : showCall(id, options),
+    );
 }
 
 /** `fnfleet cancel` */
@@ -69,6 +72,14 @@ export async function showCall(id: string, { api: url, json }: CallOptions): Pro
   const call = await findCall(api, id);
   if (json) return say([JSON.stringify(call)]);
   say(callInFull(call, (await new FunctionNames(api).of([call.fn_id])).get(call.fn_id) ?? call.fn_id));
+}
+
+async function showLog(id: string, { api: url, json }: CallOptions): Promise<void> {
+  const api = apiAt(url);
+  const answer = await api.callLog(await findCall(api, id));
+  if (json) return say([JSON.stringify(answer)]);
+  if (answer.log === '') return remark('it has printed nothing so far, or its runner keeps no logs');
+  say(answer.log.replace(/\n$/, '').split('\n'));
 }
 
 export function limitOption(): Option {

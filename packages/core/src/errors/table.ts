@@ -284,6 +284,16 @@ const API_ERRORS = {
     'The API node has no queue: FN_DB_URL names a database server, and FN_MQ_URL is not set.',
   ),
   callNotFound: entry(404, 'Call not found', 'The queue has no such call of this function, or has forgotten it.'),
+  callLogNotFound: entry(
+    404,
+    'Call log not found',
+    'The queue has no such call of this function, or has forgotten it.',
+  ),
+  logTypeUnacceptable: entry(
+    406,
+    'unable to respond within acceptable response content types',
+    'A log is sent as `application/json` or as `text/plain`.',
+  ),
   callEnded: entry(409, 'The call has already ended: {status}', 'A call that has ended cannot be cancelled.'),
   fromTimeInvalid: entry(400, 'from_time is not an epoch time', 'Expected whole seconds since 1970.'),
   toTimeInvalid: entry(400, 'to_time is not an epoch time', 'Expected whole seconds since 1970.'),

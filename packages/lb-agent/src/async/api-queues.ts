@@ -262,12 +262,12 @@ class ApiQueue implements CallQueue {
     return this.settle(lease, { kind: 'extend', lease_ms: leaseMs });
   }
 
-  complete(lease: Lease, { head, body }: CallResult): Promise<{ readonly kind: 'completed' } | LeaseLost> {
-    return this.settle(lease, { kind: 'complete', head }, body);
+  complete(lease: Lease, { head, body, log }: CallResult): Promise<{ readonly kind: 'completed' } | LeaseLost> {
+    return this.settle(lease, { kind: 'complete', head, log }, body);
   }
 
-  retry(lease: Lease, { kind, code, message, afterMs }: Failure): Promise<RetryAnswer | LeaseLost> {
-    return this.settle(lease, { kind: 'retry', blame: kind, code, message, after_ms: afterMs });
+  retry(lease: Lease, { kind, code, message, afterMs, log }: Failure): Promise<RetryAnswer | LeaseLost> {
+    return this.settle(lease, { kind: 'retry', blame: kind, code, message, after_ms: afterMs, log });
   }
 
   giveBack(lease: Lease, restMs?: number): Promise<{ readonly kind: 'givenBack' } | LeaseLost> {

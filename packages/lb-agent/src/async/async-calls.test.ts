@@ -190,6 +190,25 @@ describe('an asynchronous call', () => {
     expect(record.reason?.code).toBe(reason);
   });
 
+  it.each`
+    what                         | ends                                                                                           | state
+    ${'succeeds'}                | ${() => ({ kind: 'finished' })}                                                                | ${'success'}
+    ${'fails'}                   | ${() => ({ kind: 'failed', blame: 'function', error: new FnError('functionFailed') })}         | ${'dead'}
+    ${'never gets a whole body'} | ${() => ({ kind: 'failed', blame: 'caller', error: new PeerError(408, 'stalled', 'caller') })} | ${'dead'}
+  `('that $what has the log of its last attempt', async ({ ends, state }) => {
+    let attempts = 0;
+    const runner = new FakeRunner('r').does(async (call) => {
+      attempts += 1;
+      call.response.writeHead(200, []);
+      call.logged?.(`attempt ${attempts}\0\n`);
+      return ends();
+    });
+    await start(runner);
+    await push('c1');
+    expect((await ended('c1')).state).toBe(state);
+    expect(await queue.log('c1')).toBe(`attempt ${attempts}\uFFFD\n`);
+  });
+
   it('is dead if its function does not exist any more', async () => {
     await start(new FakeRunner('r').finishes());
     await push('c1', { fnId: 'none' });

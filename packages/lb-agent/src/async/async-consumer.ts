@@ -18,6 +18,7 @@ import {
 import type { FleetStatus } from '@fnfleet/placement';
 import type { CallResult, Delivery, Failure, LeaseLost, Reason } from '@fnfleet/queue';
 import { fromModel, withController, withPlacementLimit, withWriter } from '../call/call-options.js';
+import type { LbCall } from '../call/lb-call.js';
 import { invokeHead, triggerHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
@@ -235,17 +236,22 @@ export class AsyncConsumer {
       withController(controller),
       withPlacementLimit(PLACEMENT_MS),
     );
-    await agent.submit(call);
+    try {
+      await agent.submit(call);
+    } catch (error) {
+      return this.endOf(error, logOf(call));
+    }
     const { status } = response;
-    if (status < 500) return { kind: 'complete', result: response.result() };
+    const log = logOf(call);
+    if (status < 500) return { kind: 'complete', result: { ...response.result(), log } };
     return {
       kind: 'retry',
-      failure: { kind: 'function', code: 'functionFailed', message: `the function answered ${status}` },
+      failure: { kind: 'function', code: 'functionFailed', message: `the function answered ${status}`, log },
     };
   }
 
   /** A3, A4 */
-  private endOf(error: unknown): End {
+  private endOf(error: unknown, log?: string): End {
     const { status, message, blame, retryAfterSeconds } = describeError(error);
     const code = codeOf(error, status, message);
     if (code === 'fnNotFound' || code === 'appNotFound') return { kind: 'bury', reason: { code, message } };
@@ -253,11 +259,16 @@ export class AsyncConsumer {
     if (isServerBusy(error) || code === 'appOverShare') return { kind: 'giveBack', pause: 'function' };
     if (error instanceof CancelledError || blame === 'platform') {
       const afterMs = retryAfterSeconds === undefined ? undefined : 1_000 * retryAfterSeconds;
-      return { kind: 'retry', failure: { kind: 'platform', code, message, afterMs } };
+      return { kind: 'retry', failure: { kind: 'platform', code, message, afterMs, log } };
     }
     const kind = blame === 'caller' ? 'caller' : status === ERRORS.callTimeout.status ? 'timeout' : 'function';
-    return { kind: 'retry', failure: { kind, code, message } };
+    return { kind: 'retry', failure: { kind, code, message, log } };
   }
+}
+
+/** Not every store takes NUL. */
+function logOf({ log }: LbCall): string | undefined {
+  return log === undefined || log === '' ? undefined : log.replaceAll('\0', '\uFFFD');
 }
 
 function report(source: Source, { lease }: Delivery, end: End): Promise<Answer> {

@@ -37,6 +37,8 @@ export class LbCall implements OutboundCall {
   readonly history: CallHistoryEntry | undefined;
   /** Times that its last runner reported. */
   timings: ReportedTimings | undefined;
+  /** What the function has printed in the last attempt that reported it. Only of asynchronous calls. */
+  log: string | undefined;
   private readonly controller: AbortController;
   private ranNs = 0;
   private attempts = 0;
@@ -91,6 +93,10 @@ export class LbCall implements OutboundCall {
   reported(timings: ReportedTimings): void {
     this.timings = timings;
     this.history?.reported(timings);
+  }
+
+  logged(text: string): void {
+    this.log = text;
   }
 
   get mayRunAgain(): boolean {

@@ -139,7 +139,7 @@ export class FullNode implements Service {
         maxAsyncBodyBytes: settings.mqMaxBody,
       },
     );
-    const placement = new LocalPlacement(agent);
+    const placement = new LocalPlacement(agent, clock);
     this.server = newLbServer({
       settings,
       host,

@@ -1,18 +1,21 @@
 import {
   type Agent,
+  CallLogs,
   type CallOption,
   fromModel,
   fromModelAndInput,
   withBeforeStart,
   withDeadline,
   withExtensions,
+  withLogger,
   withSignal,
   withTrace,
   withWriter,
 } from '@fnfleet/agent';
-import { type CallOutcome, COMPLETED, failedCall, MIB } from '@fnfleet/core';
+import { type CallOutcome, type Clock, COMPLETED, failedCall, MIB, systemClock } from '@fnfleet/core';
 import type { CallPlacement, LbCall } from '@fnfleet/lb-agent';
 import type { Outlook } from '@fnfleet/placement';
+import { MAX_CALL_LOG_BYTES } from '@fnfleet/protocol';
 import { PulledBody } from './pulled-body.js';
 
 const HERE = 'local';
@@ -26,7 +29,14 @@ export class LocalPlacement implements CallPlacement {
   /** True, because the agent enforces the deadline itself. */
   readonly countsCalls = true;
 
-  constructor(private readonly agent: Agent) {}
+  private readonly logs: CallLogs;
+
+  constructor(
+    private readonly agent: Agent,
+    clock: Pick<Clock, 'after'> = systemClock,
+  ) {
+    this.logs = new CallLogs(clock, MAX_CALL_LOG_BYTES);
+  }
 
   async place(call: LbCall): Promise<CallOutcome> {
     call.offeredTo(HERE);
@@ -75,12 +85,17 @@ export class LocalPlacement implements CallPlacement {
         }),
       );
     }
+    const log = model.type === 'async' ? this.logs.open(model.fnId) : undefined;
+    if (log !== undefined) options.push(withLogger(log));
     const built = await this.agent.getCall(...options);
+    let hasFailed = true;
     try {
       await this.agent.submit(built);
+      hasFailed = false;
     } finally {
       call.addExecution(built.timings.executionNs);
       call.reported(built.timings);
+      if (log !== undefined) call.logged(await log.whenComplete(hasFailed, signal));
     }
   }
 }

@@ -536,6 +536,21 @@ describe('what is passed on besides the answer', () => {
     expect([executed, metrics.values('lb_runner_sched_latency').length]).toEqual([[5e6], 1]);
   });
 
+  it.each`
+    what                      | parts                                                  | logged
+    ${'a success'}            | ${{ success: true, log: 'meow\n' }}                    | ${['meow\n']}
+    ${'a failure'}            | ${{ errorCode: 502, errorUser: true, log: 'oh no\n' }} | ${['oh no\n']}
+    ${'nothing'}              | ${{ success: true }}                                   | ${[]}
+    ${'a million characters'} | ${{ success: true, log: 'x'.repeat(1e6) }}             | ${['x'.repeat(65_536)]}
+  `('the log in the report of $what goes to the owner of the call', async ({ parts, logged }) => {
+    const seen: string[] = [];
+    const offered = offer({ logged: (text) => void seen.push(text) });
+    offered.say(report(parts));
+    offered.end();
+    await offered.outcome();
+    expect(seen).toEqual(logged);
+  });
+
   it('a failed attempt keeps the report of its runner', async () => {
     const offered = offer();
     offered.say(HEAD, CRASH);

@@ -22,6 +22,7 @@ import {
   type CallReport,
   type DataMessage,
   type FinishedMessage,
+  MAX_CALL_LOG_BYTES,
   MAX_ERROR_TEXT,
   MAX_MESSAGE_BYTES,
   type ResultStartMessage,
@@ -254,6 +255,7 @@ class BalancerSession implements ClientStreamHandler {
 
   private record(report: CallReport): void {
     this.call.reported?.(report);
+    if (report.log !== '') this.call.logged?.(report.log.slice(0, MAX_CALL_LOG_BYTES));
     if (report.schedulerNs > 0) observe('lb_runner_sched_latency', report.schedulerNs / 1e6);
     if (report.executionNs === 0) return;
     observe('lb_runner_exec_latency', report.executionNs / 1e6);

@@ -10,6 +10,9 @@ export const MAX_MESSAGE_BYTES = 4 * MIB;
 /** Limit for error texts that are passed on, characters. */
 export const MAX_ERROR_TEXT = 8 * 1024;
 
+/** Limit for what a report contains of the output of a function. */
+export const MAX_CALL_LOG_BYTES = 64 * 1024;
+
 /** What a balancer sends. `unknown` is a message of a newer peer, or an empty one. */
 export type ClientMessage = TryMessage | DataMessage | UnknownMessage;
 
@@ -57,6 +60,8 @@ export interface CallReport {
    * retry after this many seconds. Only from our runners.
    */
   readonly retryAfterSeconds: number;
+  /** What the function has printed, up to `MAX_CALL_LOG_BYTES`. Only of asynchronous calls, and only from our runners. */
+  readonly log: string;
   readonly createdAt: WallMs | undefined;
   readonly startedAt: WallMs | undefined;
   readonly completedAt: WallMs | undefined;

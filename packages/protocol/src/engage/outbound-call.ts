@@ -40,6 +40,8 @@ export interface OutboundCall {
   runsAgain?(): void;
   /** Receives the timings of the runner, after each attempt with a report. */
   reported?(timings: ReportedTimings): void;
+  /** What the function has printed in an attempt, up to `MAX_CALL_LOG_BYTES`. Only of asynchronous calls. */
+  logged?(text: string): void;
   /** Where the placement records what it does. */
   readonly events?: PlacementEventSink | undefined;
   /** Adds the execution time reported by the runner, nanoseconds; called at most once per attempt. */

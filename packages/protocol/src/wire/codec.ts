@@ -280,6 +280,7 @@ function encodeFinished({ report }: FinishedMessage): Buffer {
   number(15, report.containerInitNs);
   string(1000, report.errorDetail);
   number(1001, report.retryAfterSeconds);
+  string(1002, report.log);
   return finish(writer.ldelim());
 }
 
@@ -306,6 +307,9 @@ function decodeFinished(bytes: Buffer): FinishedMessage {
         break;
       case tag(1001, VARINT):
         report.retryAfterSeconds = reader.int32();
+        break;
+      case tag(1002, BYTES):
+        report.log = reader.string();
         break;
       case tag(5, BYTES):
         report.createdAt = instantOf(reader.string());
@@ -355,6 +359,7 @@ export const NOTHING_REPORTED: CallReport = {
   errorDetail: '',
   errorUser: false,
   retryAfterSeconds: 0,
+  log: '',
   createdAt: undefined,
   startedAt: undefined,
   completedAt: undefined,

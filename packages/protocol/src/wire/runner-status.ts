@@ -42,7 +42,7 @@ export interface RunnerStatus {
   readonly requestsReceived: number;
   readonly requestsHandled: number;
   /** How the call of the status image went; a runner without one reports only the counts above. */
-  readonly call: Omit<CallReport, 'errorUser' | 'image' | 'errorDetail' | 'retryAfterSeconds'>;
+  readonly call: Omit<CallReport, 'errorUser' | 'image' | 'errorDetail' | 'retryAfterSeconds' | 'log'>;
   /** The answer of the status image. */
   readonly details: string;
   /** The result of an earlier check was still valid. */
