@@ -36,7 +36,7 @@ export interface MessageQueue {
   push(message: NewMessage): Promise<PushAnswer>;
 
   /**
-   * Leases ready calls, and waits up to `waitMs` for the first one. If the signal aborts, what it has leased is given back.
+   * Leases ready calls, and waits up to `waitMs` for the first one. If the signal aborts, it ends soon, and what it has leased is given back.
    * @returns empty if there is none in time, or the queue is closed
    */
   reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]>;

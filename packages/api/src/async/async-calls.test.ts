@@ -73,6 +73,10 @@ async function reserve(more: object = {}, url = api.url): Promise<Leased[]> {
   return frames.map((frame) => ({ ...JSON.parse(frame.head), body: Buffer.from(frame.body).toString() }));
 }
 
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 async function settle(...said: readonly [object, string?][]): Promise<unknown> {
   const frames = said.map(([of, body = '']) => ({ head: JSON.stringify(of), body: Buffer.from(body) }));
   return (await post('/v2/runner/async/settle', encodeFrames(frames))).body.answers;
@@ -83,6 +87,41 @@ const leaseOf = (leased: Leased | undefined) => ({ call_id: leased?.call_id, tok
 const call = (callId: string) => api.get(`/v2/fns/${fnId}/calls/${callId}`);
 
 describe('a balancer', () => {
+  it('takes no more calls of a function than it wants, and may end its wait when it wants more', async () => {
+    for (const id of ['c1', 'c2', 'c3']) await accept(id);
+    const wanted = { per_function: 2, held: [[fnId, 1]] };
+    expect((await reserve(wanted)).map(({ call_id }) => call_id)).toEqual(['c1']);
+    const waiting = reserve({ ...wanted, held: [[fnId, 2]], wait_ms: 30_000, poll: 'p1' });
+    const other = reserve({ ...wanted, held: [[fnId, 2]], wait_ms: 30_000, poll: 'p2' });
+    // The reservation may arrive later.
+    let ended = false;
+    void waiting.then(() => {
+      ended = true;
+    });
+    await until(async () => {
+      expect(await settle([{ kind: 'end_poll', poll: 'p1' }])).toEqual([{ kind: 'ended' }]);
+      return ended;
+    });
+    expect(await waiting).toEqual([]);
+    expect((await reserve({ wait_ms: 30_000 })).map(({ call_id }) => call_id)).toEqual(['c2', 'c3']);
+    await settle([{ kind: 'end_poll', poll: 'p2' }], [{ kind: 'end_poll', poll: 'nobody' }]);
+    expect(await other).toEqual([]);
+  });
+
+  it.each`
+    what                             | more
+    ${'no list'}                     | ${{ held: { f: 1 } }}
+    ${'a count that is no number'}   | ${{ held: [['f', 'x']] }}
+    ${'a name that is no text'}      | ${{ held: [[1, 1]] }}
+    ${'more functions than allowed'} | ${{ held: Array.from({ length: 1_001 }, (_, at) => [`f${at}`, 1]) }}
+    ${'no calls of any function'}    | ${{ per_function: 0 }}
+  `('that asks for calls with $what is answered 400, and the next one is served', async ({ more }) => {
+    await accept('c1');
+    const asked = JSON.stringify({ holder: 'lb', limit: 1, ...more });
+    expect(await post('/v2/runner/async/reserve', asked)).toMatchObject({ status: 400 });
+    expect(await reserve()).toHaveLength(1);
+  });
+
   it('hands in a call, leases it, extends the lease and says how it ended: its result can be read', async () => {
     expect(await accept('c1')).toMatchObject({ status: 200, body: { call_id: 'c1', duplicate: false } });
     expect((await call('c1')).body).toMatchObject({ id: 'c1', status: 'queued', app_id: appId, attempts: 0 });

@@ -1,13 +1,16 @@
-import { decodeFrames, encodeFrames, FnError, type Frame, MIB, parseBody } from '@fnfleet/core';
+import { decodeFrames, encodeFrames, FnError, type Frame, KIB, MIB, parseBody, TurnoverMap } from '@fnfleet/core';
 import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
-import type {
-  FailureKind,
-  FunctionLimits,
-  Lease,
-  MessageQueue,
-  NewMessage,
-  Priority,
-  RetryPolicy,
+import {
+  type Delivery,
+  type FailureKind,
+  type FunctionLimits,
+  type Lease,
+  MAX_HELD,
+  type MessageQueue,
+  type NewMessage,
+  type Priority,
+  type ReserveRequest,
+  type RetryPolicy,
 } from '@fnfleet/queue';
 import type { QueueAccess } from './queue-access.js';
 
@@ -19,6 +22,8 @@ export const HEAD_ROOM_BYTES = 128 * 1024;
 /** Heads take up to three times their length when they are sent, and a balancer reads 8 MiB. */
 const MAX_RESERVE_BYTES = 2 * MIB;
 const MAX_RESERVED = 1_000;
+/** Of the request for a reservation: it may name many functions. */
+const MAX_RESERVATION_BYTES = 512 * KIB;
 const MAX_WAIT_MS = 30_000;
 const LEASE_MS = { min: 1_000, max: 3_600_000 };
 const MAX_REST_MS = 60_000;
@@ -30,6 +35,8 @@ const FAILURE_KINDS: readonly FailureKind[] = ['platform', 'timeout', 'function'
 
 /** Handlers with which balancers put calls into the queue, take them out and say how they ended. */
 export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record<QueueOperation, RouteHandler> {
+  /** Reservations that wait, by the name that the balancer gave them. */
+  const polls = new TurnoverMap<string, AbortController>();
   return {
     async acceptCall(req, res) {
       const limit = maxBodyBytes + HEAD_ROOM_BYTES;
@@ -42,23 +49,30 @@ export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record
     },
 
     async reserveCalls(req, res) {
-      const fields = parseBody((await readBody(req, 4096)).toString());
+      const fields = parseBody((await readBody(req, MAX_RESERVATION_BYTES)).toString());
+      const request: ReserveRequest = {
+        holder: required(fields, 'holder'),
+        limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
+        maxBytes: MAX_RESERVE_BYTES,
+        leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
+        waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
+        perFunction: fields.whole('per_function', 1, MAX_MS),
+        held: heldOf(fields.raw('held')),
+      };
+      const poll = fields.text('poll') || undefined;
       const queue = await access.open().catch(undefinedIfNone);
       if (queue === undefined) return sendEmpty(res, 204);
       const left = new AbortController();
       const onLeft = () => left.abort();
       res.once('close', onLeft);
-      const deliveries = await queue.reserve(
-        {
-          holder: required(fields, 'holder'),
-          limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
-          maxBytes: MAX_RESERVE_BYTES,
-          leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
-          waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
-        },
-        AbortSignal.any([left.signal, access.ending]),
-      );
-      res.off('close', onLeft);
+      if (poll !== undefined) polls.set(poll, left);
+      let deliveries: readonly Delivery[];
+      try {
+        deliveries = await queue.reserve(request, AbortSignal.any([left.signal, access.ending]));
+      } finally {
+        res.off('close', onLeft);
+        if (poll !== undefined && polls.get(poll) === left) polls.delete(poll);
+      }
       const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
         head: JSON.stringify({
           call_id: lease.callId,
@@ -81,7 +95,7 @@ export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record
       const queue = await access.open();
       const frames = decodeFrames(await readBody(req, MAX_SETTLE_BYTES), MAX_SETTLED);
       // Read all of them first: one that is malformed changes nothing.
-      const settlements = frames.map((frame) => settlementOf(frame));
+      const settlements = frames.map((frame) => settlementOf(frame, (poll) => polls.get(poll)?.abort()));
       sendJson(res, 200, { answers: await Promise.all(settlements.map((settle) => settle(queue))) });
     },
   };
@@ -131,9 +145,27 @@ function limitsOf(fields: Fields): FunctionLimits {
   };
 }
 
+/** A list of pairs: the id of a function, and how many calls of it the balancer has. */
+function heldOf(pairs: unknown): ReadonlyMap<string, number> | undefined {
+  if (pairs === undefined) return undefined;
+  const isPair = (pair: unknown) => Array.isArray(pair) && typeof pair[0] === 'string' && Number.isInteger(pair[1]);
+  if (!Array.isArray(pairs) || pairs.length > MAX_HELD || !pairs.every(isPair)) throw new FnError('invalidJson');
+  return new Map(pairs);
+}
+
 /** @returns what to do with the queue; its answer goes to the consumer */
-function settlementOf({ head, body }: Frame): (queue: MessageQueue) => Promise<object> {
+function settlementOf(
+  { head, body }: Frame,
+  endPoll: (poll: string) => void,
+): (queue: MessageQueue) => Promise<object> {
   const fields = parseBody(head);
+  if (fields.text('kind') === 'end_poll') {
+    const poll = required(fields, 'poll');
+    return async () => {
+      endPoll(poll);
+      return { kind: 'ended' };
+    };
+  }
   const lease: Lease = { callId: required(fields, 'call_id'), token: required(fields, 'token') };
   const what = () => ({ code: required(fields, 'code'), message: fields.text('message') ?? '' });
   switch (fields.text('kind')) {

@@ -6,7 +6,14 @@ import { ApiNodes } from '../lookup/api-nodes.js';
 import { ApiQueues } from './api-queues.js';
 
 type Said = Record<string, unknown>;
-type Script = (route: string, heads: Said[]) => { status: number; body?: Buffer | string; lost?: boolean };
+interface Reply {
+  readonly status: number;
+  readonly body?: Buffer | string;
+  readonly lost?: boolean;
+  /** When it answers; at once by default. */
+  readonly when?: Promise<void> | undefined;
+}
+type Script = (route: string, heads: Said[]) => Reply;
 
 /** An API node that answers as it is told. */
 class ScriptedNode {
@@ -28,9 +35,10 @@ class ScriptedNode {
             ? [JSON.parse(String(bytes))]
             : decodeFrames(bytes, 1000).map(({ head }) => JSON.parse(head));
         node.heard.push([route, heads]);
-        const { status, body = '', lost } = node.script(route, heads);
+        const { status, body = '', lost, when } = node.script(route, heads);
         if (lost) req.socket.destroy();
-        else res.writeHead(status).end(body);
+        else if (when === undefined) res.writeHead(status).end(body);
+        else void when.then(() => res.writeHead(status).end(body));
       });
     });
     const node = new ScriptedNode(server, script);
@@ -194,8 +202,51 @@ describe('a consumer', () => {
       { lease: { callId: 'c1', token: 't1' }, attempt: 2, head: '{}' },
     ]);
     await expect(second?.reserve(request)).rejects.toMatchObject({ code: 'queueUnavailable' });
-    expect(nodes[0]?.heard).toEqual([['reserve', [{ holder: 'lb', limit: 4, lease_ms: 30_000, wait_ms: 10 }]]]);
+    expect(nodes[0]?.heard).toEqual([
+      ['reserve', [{ holder: 'lb', limit: 4, lease_ms: 30_000, wait_ms: 10, poll: expect.any(String) }]],
+    ]);
     expect(made.sources()[0]).toBe(first);
+  });
+
+  it('says of which functions it has enough, and ends its wait together with what it reports', async () => {
+    let end: (() => void) | undefined;
+    const { queues: made, nodes } = await queues(() => ({
+      status: 200,
+      body: frames,
+      when: new Promise<void>((resolve) => (end = resolve)),
+    }));
+    const [source] = made.sources();
+    const leaving = new AbortController();
+    const held = new Map([['f', 3]]);
+    const request = { holder: 'lb', limit: 4, leaseMs: 30_000, waitMs: 20_000, perFunction: 2, held };
+    const waiting = source?.reserve(request, leaving.signal);
+    const [node] = nodes as [ScriptedNode];
+    while (node.heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const [, [asked]] = node.heard[0] as [string, Said[]];
+    expect(asked).toMatchObject({ per_function: 2, held: [['f', 3]] });
+    node.script = () => {
+      end?.();
+      return { status: 200, body: JSON.stringify({ answers: [{ kind: 'completed' }, { kind: 'ended' }] }) };
+    };
+    const reported = source?.complete({ callId: 'c', token: 't' }, { head: '', body: Buffer.alloc(0) });
+    leaving.abort();
+    expect(await reported).toEqual({ kind: 'completed' });
+    // What was leased in the last moment is not lost.
+    expect(await waiting).toMatchObject([{ lease: { callId: 'c1', token: 't1' } }]);
+    expect(node.heard[1]).toMatchObject(['settle', [{ kind: 'complete' }, { kind: 'end_poll', poll: asked?.poll }]]);
+  });
+
+  it('does not wait for a node that does not end a reservation', async () => {
+    const { queues: made, nodes } = await queues((route) => ({
+      ...{ status: 200, body: '{"answers":[{"kind":"ended"}]}' },
+      when: route === 'reserve' ? new Promise(() => undefined) : undefined,
+    }));
+    const leaving = new AbortController();
+    const request = { holder: 'lb', limit: 4, leaseMs: 30_000, waitMs: 20_000 };
+    const waiting = made.sources()[0]?.reserve(request, leaving.signal);
+    while (nodes[0]?.heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    leaving.abort();
+    await expect(waiting).rejects.toThrow();
   });
 
   it('reports what ends at the same time in one request', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type Clock,
   Deferred,
@@ -10,6 +11,7 @@ import {
   MIB,
   PeerError,
   parseBody,
+  type Timer,
 } from '@fnfleet/core';
 import type {
   CallResult,
@@ -35,6 +37,8 @@ const SETTLE_MS = 30_000;
 /** Time for a response in addition to what a request waits for itself: at most, and at least. */
 const SILENCE_MS = 10_000;
 const LEAST_SILENCE_MS = 1_000;
+/** How long a reservation that was ended may take to answer. */
+const END_MS = 2_000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1_000;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
@@ -106,22 +110,40 @@ export class ApiQueues implements CallQueues {
   }
 
   sources(): readonly CallQueue[] {
-    return this.options.nodes.all.map((node) => {
-      const known = this.queues.get(node);
-      const queue = known ?? new ApiQueue(this, node);
-      if (known === undefined) this.queues.set(node, queue);
-      return queue;
-    });
+    return this.options.nodes.all.map((node) => this.of(node));
+  }
+
+  private of(node: ApiNode): ApiQueue {
+    const known = this.queues.get(node);
+    const queue = known ?? new ApiQueue(this, node);
+    if (known === undefined) this.queues.set(node, queue);
+    return queue;
   }
 
   async reserve(node: ApiNode, request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
-    const { holder, limit, leaseMs, waitMs = 0 } = request;
+    const { holder, limit, leaseMs, waitMs = 0, perFunction, held } = request;
     const leave = this.inflight.enter();
+    const ending = new AbortController();
+    const poll = randomUUID();
+    let timer: Timer | undefined;
+    // Calls in a response that nobody reads would be lost until their leases expire.
+    const end = () => {
+      timer = this.options.clock.after(END_MS, () => ending.abort());
+      this.of(node).endPoll(poll);
+    };
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted) end();
     try {
-      const asked = { holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs, wait_ms: waitMs };
-      const bytes = await this.post(node, 'reserve', Buffer.from(JSON.stringify(asked)), { signal, waitMs });
-      return decodeFrames(bytes, MAX_RESERVED).map(deliveryOf);
+      const asked = {
+        ...{ holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs, wait_ms: waitMs, poll },
+        ...{ per_function: perFunction, held: held && [...held] },
+      };
+      const bytes = Buffer.from(JSON.stringify(asked));
+      const answer = await this.post(node, 'reserve', bytes, { signal: ending.signal, waitMs });
+      return decodeFrames(answer, MAX_RESERVED).map(deliveryOf);
     } finally {
+      signal?.removeEventListener('abort', end);
+      timer?.cancel();
       leave();
     }
   }
@@ -278,17 +300,27 @@ class ApiQueue implements CallQueue {
     return this.settle(lease, { kind: 'bury', code, message });
   }
 
-  private settle<T>({ callId, token }: Lease, what: object, body: Uint8Array = Buffer.alloc(0)): Promise<T> {
-    const answer = new Deferred<unknown>();
-    this.waiting.push({ frame: { head: JSON.stringify({ call_id: callId, token, ...what }), body }, answer });
-    if (!this.isSending) {
-      this.isSending = true;
-      setImmediate(() => void this.send());
-    }
-    return answer.promise as Promise<T>;
+  /** Makes a reservation that waits end soon. Travels with the ends of calls, which are often the reason. */
+  endPoll(poll: string): void {
+    // If that fails, the request is cut off.
+    this.send({ kind: 'end_poll', poll }).catch(() => undefined);
   }
 
-  private async send(): Promise<void> {
+  private settle<T>({ callId, token }: Lease, what: object, body?: Uint8Array): Promise<T> {
+    return this.send({ call_id: callId, token, ...what }, body) as Promise<T>;
+  }
+
+  private send(what: object, body: Uint8Array = Buffer.alloc(0)): Promise<unknown> {
+    const answer = new Deferred<unknown>();
+    this.waiting.push({ frame: { head: JSON.stringify(what), body }, answer });
+    if (!this.isSending) {
+      this.isSending = true;
+      setImmediate(() => void this.sendAll());
+    }
+    return answer.promise;
+  }
+
+  private async sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, batchSize(this.waiting));
       try {

@@ -1,7 +1,7 @@
 import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
 import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
-import { TestFleet } from '../test-kit/test-fleet.js';
+import { CONTENTS, TestFleet } from '../test-kit/test-fleet.js';
 import { hasRoom } from './async-consumer.js';
 import { localQueue } from './call-queues.js';
 
@@ -21,8 +21,9 @@ afterEach(async () => {
 const IMPATIENT: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function', 'timeout'] };
 const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', headers: { 'X-A': ['1'] }, created_at: 1 });
 
-async function start(runner: FakeRunner, env: Record<string, string> = {}): Promise<TestFleet> {
+async function start(runner: FakeRunner, env: Record<string, string> = {}, contents = CONTENTS): Promise<TestFleet> {
   fleet = await TestFleet.start([runner], {
+    contents,
     queues: localQueue(async () => queue),
     env: { FN_ASYNC_CONSUMERS: '4', ...env },
   });
@@ -240,18 +241,62 @@ describe('an asynchronous call', () => {
     expect(await until('c1', () => true)).toMatchObject({ state: 'cancelled' });
   });
 
-  it('runs beside as many others as the balancer may run, and not more', async () => {
+  it('runs beside as many others of its function as the balancer may run, and not more', async () => {
     const gate = Promise.withResolvers<void>();
     const runner = new FakeRunner('r').does(async (call, signal) => {
       await gate.promise;
       return new FakeRunner('inner').finishes().tryCall(call, signal);
     });
-    await start(runner, { FN_ASYNC_CONSUMERS: '2' });
+    // Two of a function, and two that others may need.
+    await start(runner, { FN_ASYNC_CONSUMERS: '4' });
     for (const id of ['c1', 'c2', 'c3']) await push(id);
     await until('c2', ({ state }) => state === 'running');
     expect(await queue.get('c3')).toMatchObject({ state: 'ready' });
     gate.resolve();
     expect(await ended('c3')).toMatchObject({ state: 'success', attempts: 1 });
+  });
+
+  it.each([
+    ['another function hangs', 1],
+    ['three other functions hang', 3],
+  ])('starts although %s, whose calls came first', async (_, hanging) => {
+    await queue.close();
+    queue = await openSqliteQueue({ path: ':memory:' });
+    const slow = Array.from({ length: hanging }, (_, at) => `slow${at}`);
+    const { fns = [] } = CONTENTS;
+    const contents = { ...CONTENTS, fns: [...fns, ...slow.map((id) => ({ ...fns[0], id, name: id }))] };
+    const ended = new FakeRunner('inner').finishes();
+    const runner = new FakeRunner('r').does((call, signal) =>
+      call.model.fnId === 'fn1' ? ended.tryCall(call, signal) : new FakeRunner('inner').hangs().tryCall(call, signal),
+    );
+    for (let n = 0; n < 40; n += 1) await push(`h${n}`, { fnId: slow[n % hanging] });
+    await start(runner, { FN_ASYNC_CONSUMERS: '8' }, contents);
+    await until('h0', ({ state }) => state === 'running');
+    for (const id of ['c1', 'c2', 'c3']) {
+      await push(id);
+      expect(await until(id, ({ endedAt }) => endedAt !== undefined)).toMatchObject({ state: 'success' });
+    }
+    expect((await queue.stats()).running).toBeGreaterThanOrEqual(3);
+  });
+
+  it('of a function that has its share starts as soon as another one of it has ended', async () => {
+    await queue.close();
+    queue = await openSqliteQueue({ path: ':memory:' });
+    const calls: PromiseWithResolvers<void>[] = [];
+    const runner = new FakeRunner('r').does(async (call, signal) => {
+      const gate = Promise.withResolvers<void>();
+      calls.push(gate);
+      await gate.promise;
+      return new FakeRunner('inner').finishes().tryCall(call, signal);
+    });
+    for (let n = 0; n < 8; n += 1) await push(`c${n}`);
+    await start(runner);
+    for (let n = 0; n < 8; n += 1) {
+      // Two may run, and a reservation waits for calls of others: it would for 20 s.
+      await until(`c${Math.min(7, n + 1)}`, ({ state }) => state === 'running');
+      calls[n]?.resolve();
+      await ended(`c${n}`);
+    }
   });
 
   it('ends when its balancer drains; those that have not started stay in the queue', async () => {

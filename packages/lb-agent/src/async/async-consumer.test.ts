@@ -18,6 +18,7 @@ class OneCall {
   restMs: number | undefined;
   extension: { kind: 'extended' } | LeaseLost | Error = { kind: 'extended' };
   private taken = false;
+  private next: string | undefined = 'c';
 
   async reserve(_request: object, signal?: AbortSignal): Promise<readonly Delivery[]> {
     this.asked += 1;
@@ -27,10 +28,17 @@ class OneCall {
         signal?.addEventListener('abort', () => resolve());
       });
     }
-    if (this.taken) return [];
+    const { next } = this;
+    this.next = undefined;
+    if (next === undefined) return [];
     this.taken = true;
-    const lease = { callId: 'c', token: 't' };
+    const lease = { callId: next, token: 't' };
     return [{ lease, fnId: 'f', attempt: 2, priority: 0, ageMs: 0, head: '{}', body: Buffer.from('cat') }];
+  }
+
+  answerWith(callId: string): void {
+    this.next = callId;
+    this.answer();
   }
 
   async extend(): Promise<{ kind: 'extended' } | LeaseLost> {
@@ -62,10 +70,13 @@ let queue: OneCall;
 let started: Deferred<Call>;
 let running: Deferred<void>;
 let warnings: string[];
+/** Sync calls that wait for a runner. */
+let waiting: number;
 let consumer: AsyncConsumer;
 
 beforeEach(async () => {
   clock = new FakeClock();
+  waiting = 0;
   queue = new OneCall();
   started = new Deferred();
   running = new Deferred();
@@ -81,7 +92,9 @@ beforeEach(async () => {
       call.response.writeHead(200, []);
       return running.promise;
     },
-    fleetStatus: () => undefined,
+    fleetStatus: () => ({
+      ...{ waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: [] },
+    }),
   };
   consumer = new AsyncConsumer({
     agent,
@@ -126,6 +139,22 @@ it('lets a call run on whose lease is lost, and says so once', async () => {
   await clock.advance(60_000);
   expect(await finished()).toEqual(['extend', 'complete']);
   expect(warnings).toEqual(['the lease of an asynchronous call is lost while it runs']);
+});
+
+it('gives back what comes late, when sync calls wait by then', async () => {
+  await clock.advance(1_000);
+  waiting = 1;
+  queue.answerWith('late');
+  await someTurns();
+  expect(queue.told).toEqual(['giveBack']);
+  expect(queue.restMs).toBeUndefined();
+  const asked = queue.asked;
+  await clock.advance(1_000);
+  expect(queue.asked).toBe(asked);
+  waiting = 0;
+  await clock.advance(100);
+  expect(queue.asked).toBeGreaterThan(asked);
+  expect(await finished()).toEqual(['giveBack', 'complete']);
 });
 
 it('waits for the calls that run when it stops, and takes no others', async () => {

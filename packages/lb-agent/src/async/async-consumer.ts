@@ -24,6 +24,7 @@ import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { CallQueue, CallQueues } from './call-queues.js';
 import { CollectedResponse } from './collected-response.js';
+import { FunctionShares, type Wanted } from './function-shares.js';
 
 const LONG_POLL_MS = 20_000;
 /** With several queues, how long one of them is asked before the next. */
@@ -72,7 +73,8 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
 /**
  * Runs asynchronous calls: takes them from the queues, places them like calls that clients wait for, and reports how they ended.
  *
- * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than its limit.
+ * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than
+ *     its limit, nor of a function more than its share. Those that arrive later, because the queue had none, are given back.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
@@ -80,7 +82,11 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  */
 export class AsyncConsumer {
   private readonly stopping = new AbortController();
+  /** Calls that run, and those whose end is being reported. */
   private readonly inflight: InflightTracker;
+  private readonly shares: FunctionShares;
+  /** Ends the wait for calls when others are wanted. */
+  private asked: { readonly wanted: Wanted; readonly outdated: AbortController } | undefined;
   private readonly rests = new Map<Source, { until: MonoMs; failures: number }>();
   private restUntil: MonoMs = LONG_AGO;
   private turn = 0;
@@ -89,6 +95,7 @@ export class AsyncConsumer {
 
   constructor(private readonly parts: AsyncConsumerParts) {
     this.inflight = new InflightTracker(parts.clock);
+    this.shares = new FunctionShares(parts.limit);
     countFromZero('lb_async_running');
     countFromZero('lb_async_attempts', ...ENDS.map((end) => ({ end })));
     this.looped = parts.limit > 0 ? this.loop() : Promise.resolve();
@@ -97,6 +104,7 @@ export class AsyncConsumer {
   /** Takes no more calls. Those that run go on. Idempotent. */
   stop(): void {
     this.stopping.abort();
+    this.asked?.outdated.abort();
     this.onFree?.();
   }
 
@@ -110,7 +118,8 @@ export class AsyncConsumer {
     const { clock, limit } = this.parts;
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      if (this.inflight.size >= limit) await this.oneEnds();
+      // While the queue is slow, ends that it has not confirmed do not pile up.
+      if (this.shares.free === 0 || this.inflight.size >= 2 * limit) await this.oneEnds();
       else if (clock.now() < this.restUntil) await clock.sleep(this.restUntil - clock.now(), signal);
       else if (!hasRoom(this.parts.agent.fleetStatus())) await clock.sleep(GATE_MS, signal);
       else await this.take();
@@ -124,23 +133,29 @@ export class AsyncConsumer {
   }
 
   private async take(): Promise<void> {
-    const { clock, limit, holder, leaseMs = LEASE_MS } = this.parts;
+    const { agent, clock, holder, leaseMs = LEASE_MS } = this.parts;
     const { signal } = this.stopping;
     const ready = this.ready();
     const source = ready[this.turn++ % Math.max(1, ready.length)];
     if (source === undefined) return clock.sleep(FIRST_REST_MS, signal);
     const waitMs = ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
+    const wanted = this.shares.wanted();
+    const outdated = new AbortController();
+    const since = clock.now();
+    this.asked = { wanted, outdated };
     try {
-      const credit = limit - this.inflight.size;
-      const deliveries = await source.reserve({ holder, limit: credit, leaseMs, waitMs }, signal);
+      const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted }, outdated.signal);
       this.rests.delete(source);
-      for (const delivery of deliveries) this.start(source, delivery);
+      const isLate = clock.now() >= later(since, GATE_MS) && !hasRoom(agent.fleetStatus());
+      for (const delivery of deliveries) this.start(source, delivery, isLate);
     } catch (error) {
       if (signal.aborted) return;
       const failures = (this.rests.get(source)?.failures ?? 0) + 1;
       const restMs = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 1, 30));
       this.rests.set(source, { until: later(clock.now(), restMs), failures });
       this.parts.logger.debug('no asynchronous calls can be taken', { error });
+    } finally {
+      this.asked = undefined;
     }
   }
 
@@ -152,26 +167,39 @@ export class AsyncConsumer {
     return all.filter((source) => (this.rests.get(source)?.until ?? LONG_AGO) <= now);
   }
 
-  private start(source: Source, delivery: Delivery): void {
+  private start(source: Source, delivery: Delivery, isLate: boolean): void {
     this.inflight.begin();
+    this.shares.begin(delivery.fnId);
     count('lb_async_running');
-    void this.run(source, delivery).finally(() => {
+    void this.run(source, delivery, isLate).finally(() => {
       this.inflight.end();
-      count('lb_async_running', -1);
-      this.onFree?.();
-      this.onFree = undefined;
+      this.wake();
     });
   }
 
+  /** Others may start while its end is reported. */
+  private free(fnId: string): void {
+    this.shares.end(fnId);
+    count('lb_async_running', -1);
+    this.wake();
+    if (this.asked !== undefined && this.shares.isOutdated(this.asked.wanted)) this.asked.outdated.abort();
+  }
+
+  private wake(): void {
+    this.onFree?.();
+    this.onFree = undefined;
+  }
+
   /** Never rejects. */
-  private async run(source: Source, delivery: Delivery): Promise<void> {
+  private async run(source: Source, delivery: Delivery, isLate: boolean): Promise<void> {
     const { logger } = this.parts;
     const { lease, fnId, attempt } = delivery;
     const told = { callId: lease.callId, fnId, attempt };
     const endRenewal = this.renew(source, delivery);
     let end: End;
     try {
-      end = this.stopping.signal.aborted ? { kind: 'giveBack', pause: 'none' } : await this.attempt(delivery);
+      const isUnwanted = isLate || this.stopping.signal.aborted;
+      end = isUnwanted ? { kind: 'giveBack', pause: 'none' } : await this.attempt(delivery);
     } catch (error) {
       end = this.endOf(error);
     } finally {
@@ -181,7 +209,10 @@ export class AsyncConsumer {
       this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
     count('lb_async_attempts', 1, { end: end.kind });
     try {
-      const answer = await report(source, delivery, end);
+      const reported = report(source, delivery, end);
+      // What it leads to travels with the report.
+      this.free(fnId);
+      const answer = await reported;
       if (answer.kind === 'leaseLost')
         logger.warn('the end of an asynchronous call came too late', { ...told, why: answer.because });
       else logger.debug('asynchronous call ended', { ...told, end: end.kind, answer: answer.kind });

@@ -10,7 +10,10 @@ export interface CallQueues {
    * @throws FnError `asyncUnsupported` if there is no queue, `queueUnavailable` if none has confirmed, or the error of a queue
    */
   push: MessageQueue['push'];
-  /** From where to take calls; most of them may have none now, and say so by an error. */
+  /**
+   * From where to take calls; most of them may have none now, and say so by an error. A reservation whose signal aborts may still
+   * return calls, which are then the caller's.
+   */
   sources(): readonly Omit<CallQueue, 'push'>[];
 }
 
