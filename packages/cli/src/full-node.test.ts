@@ -115,7 +115,7 @@ describe('an asynchronous call', () => {
     }
   };
 
-  it('is answered when it is in the queue, and runs in the same process', async () => {
+  it('http-api 127: is answered when it is in the queue, and runs in the same process', async () => {
     await start({ FN_MQ_URL: 'sqlite3://:memory:' });
     const { status, body, location } = await invokeAsync(await deployed({ image: 'echo' }));
     expect([status, body]).toEqual([202, { call_id: location.split('/').at(-1), duplicate: false }]);

@@ -292,14 +292,6 @@ describe('a node', () => {
     await second.kill();
   });
 
-  it('has no queue beside a database in memory, and says so', async () => {
-    const other = await TestApi.start();
-    expect(await other.send('PUT', '/v2/runner/async', { id: 'c', fn_id: 'f' })).toMatchObject(
-      err(400, 'Async functions are not supported on this server'),
-    );
-    await other.close();
-  });
-
   it.each`
     what                                 | body                                                                                                          | status
     ${'nothing'}                         | ${Buffer.alloc(0)}                                                                                            | ${400}
@@ -536,45 +528,5 @@ describe('the metrics of a node', () => {
     metrics.reset();
     expect(await reserve({ wait_ms: 30_000 })).toMatchObject([{ attempt: 2 }]);
     expect([metrics.sum('mq_redelivered'), metrics.sum('mq_retried')]).toEqual([1, 0]);
-  });
-});
-
-describe('a balancer of Fn', () => {
-  const fnCall = (id: string, more: object = {}) => ({ id, fn_id: fnId, app_id: appId, payload: 'cat', ...more });
-  const dequeue = async () => (await api.get('/v2/runner/async')).body.calls as Record<string, unknown>[];
-
-  it('enqueues a call, and gets it back with all that it needs to run it', async () => {
-    const more = { headers: { 'X-A': ['1'] }, url: 'http://lb/', priority: 1, created_at: '2026-01-24T10:00:00.123Z' };
-    expect(await api.send('PUT', '/v2/runner/async', fnCall('c1', more))).toMatchObject({ status: 204, text: '' });
-    expect(await dequeue()).toEqual([
-      expect.objectContaining({ id: 'c1', status: 'queued', type: 'async', image: 'img:1', payload: 'cat', ...more }),
-    ]);
-  });
-
-  it('takes a call out of the queue for good by reporting its start', async () => {
-    await api.send('PUT', '/v2/runner/async', fnCall('c1'));
-    const [reserved] = await dequeue();
-    expect((await api.post('/v2/runner/start', reserved)).status).toBe(204);
-    expect((await call('c1')).body).toMatchObject({ status: 'success', result: { status: 0 } });
-    expect((await api.post('/v2/runner/finish', { call: reserved, log: '' })).status).toBe(204);
-    expect(await reserve()).toEqual([]);
-  });
-
-  it('may not start a call whose reservation is over', async () => {
-    await api.send('PUT', '/v2/runner/async', fnCall('c1'));
-    const [reserved] = await dequeue();
-    await api.delete(`/v2/fns/${fnId}/calls/c1`);
-    expect((await api.post('/v2/runner/start', reserved)).status).toBe(500);
-  });
-
-  it.each`
-    what                       | body                                                  | status
-    ${'half of a JSON'}        | ${'{"id":'}                                           | ${400}
-    ${'a call without an id'}  | ${{ fn_id: 'f' }}                                     | ${400}
-    ${'a call without a type'} | ${{ id: 'c', fn_id: 'f' }}                            | ${204}
-    ${'a priority of 3'}       | ${{ id: 'c', fn_id: 'f', priority: 3 }}               | ${400}
-    ${'a payload too large'}   | ${{ id: 'c', fn_id: 'f', payload: 'x'.repeat(1001) }} | ${413}
-  `('is answered $status for $what', async ({ body, status }) => {
-    expect((await api.send('PUT', '/v2/runner/async', body)).status).toBe(status);
   });
 });

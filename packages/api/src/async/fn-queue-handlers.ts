@@ -22,7 +22,7 @@ const RESERVATION_MS = 60_000;
 const LONG_POLL_MS = 30_000;
 /** What is known of a call that a balancer of Fn runs. */
 const NO_RESULT = { head: encodeQueuedResponse({ status: 0, headers: {}, size: 0 }), body: Buffer.alloc(0) };
-/** Reservations that are remembered until their start is reported. */
+/** Reservations that are remembered, so that their start can be reported. */
 const MAX_RESERVATIONS = 10_000;
 
 /**
@@ -84,14 +84,13 @@ export function fnQueueHandlers(
 
     async reportStart(req, res) {
       const callId = parseBody((await readBody(req, limits.maxReportBytes)).toString()).text('id') ?? '';
+      const queue = await access.open();
       const lease = reserved.get(callId);
-      if (lease !== undefined) {
-        const queue = await access.open();
-        const answer = await queue.complete(lease, NO_RESULT);
-        reserved.delete(callId);
-        // It may be running elsewhere: the balancer must not run it.
-        if (answer.kind === 'leaseLost') throw new FnError('internal', { cause: new Error('the reservation is over') });
-      }
+      // The lease stays known: a balancer whose answer was lost reports the start again, and must get the same answer.
+      const answer = lease === undefined ? undefined : await queue.complete(lease, NO_RESULT);
+      // It may be running elsewhere, or will: the balancer must not run it.
+      if (answer?.kind !== 'completed')
+        throw new FnError('internal', { cause: new Error(`call ${callId} is not reserved`) });
       sendEmpty(res, 204);
     },
 
@@ -110,9 +109,9 @@ async function fnCall(delivery: Delivery, store: Datastore, queue: MessageQueue)
     const { method, url, headers, triggerId, createdAt } = decodeQueuedRequest(delivery.head);
     const fn = await store.fns.get(fnId);
     const template = new CallTemplate(await store.apps.get(fn.appId), fn);
-    const call = template.call({ id: lease.callId, type: 'sync', method, url, headers, createdAt });
+    const call = template.call({ id: lease.callId, type: 'async', method, url, headers, createdAt });
     const json = JSON.parse(encodeCall({ ...call, triggerId })) as object;
-    return { ...json, type: 'async', priority, payload: Buffer.from(body).toString() };
+    return { ...json, priority, payload: Buffer.from(body).toString() };
   } catch (error) {
     if (error instanceof FnError && (error.code === 'fnNotFound' || error.code === 'appNotFound')) {
       await queue.bury(lease, { code: error.code, message: error.message });
