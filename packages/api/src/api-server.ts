@@ -16,6 +16,7 @@ import { databaseOptions, openDatastore } from './datastore/open-datastore.js';
 import { type ChangeFeeds, newChangeFeeds } from './feed/change-feeds.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
 import { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
+import { type Scheduler, startScheduler } from './schedules/scheduler.js';
 import type { ApiSettings } from './settings.js';
 
 export interface ApiServerOptions {
@@ -64,6 +65,7 @@ class RunningApiServer implements ApiServer {
   private readonly stopping = new AbortController();
   private feeds: ChangeFeeds | undefined;
   private queue: LazyQueue | undefined;
+  private scheduler: Scheduler | undefined;
   private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: ApiServerOptions) {
@@ -82,6 +84,7 @@ class RunningApiServer implements ApiServer {
     this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.close();
+    this.scheduler?.end();
     this.queue?.end();
     const result = (await this.http?.drain(grace)) ?? 'drained';
     await this.close();
@@ -114,11 +117,13 @@ class RunningApiServer implements ApiServer {
         feeds: this.feeds,
         queue: this.queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        maxSchedules: settings.schedulesMax,
       }),
     });
     const { host, port, tls } = options;
     this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });
     await this.http.ready;
+    this.scheduler = startScheduler({ store, queue: this.queue, clock, logger: this.log });
     this.log.info('API node is ready', { url: this.http.address.url });
   }
 
@@ -137,6 +142,7 @@ class RunningApiServer implements ApiServer {
     this.feeds?.close();
     this.queue?.end();
     await this.http?.close();
+    await this.scheduler?.close();
     await this.ownStore?.close();
     await this.queue?.close();
   }

@@ -5,4 +5,5 @@ import './test-kit/suites/apps.js';
 import './test-kit/suites/change-log.js';
 import './test-kit/suites/fns.js';
 import './test-kit/suites/lists.js';
+import './test-kit/suites/schedules.js';
 import './test-kit/suites/triggers.js';

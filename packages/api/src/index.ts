@@ -13,10 +13,15 @@ export type {
   ChangeLog,
   Collection,
   Datastore,
+  DueSchedule,
   FnFilter,
+  Leader,
   Page,
   Position,
   RecordedChange,
+  ScheduleMove,
+  ScheduleState,
+  ScheduleStore,
   TriggerCollection,
   TriggerFilter,
 } from './datastore/datastore.js';
@@ -34,4 +39,5 @@ export { type OpenApiDocument, openApiDocument } from './openapi/document.js';
 export { type ApiContext, type ApiListeners, apiRoutes } from './rest/api-routes.js';
 export { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 export type { ResourceListener } from './rest/listeners.js';
+export { Scheduler, type SchedulerParts, startScheduler } from './schedules/scheduler.js';
 export { type ApiSettings, apiSettings } from './settings.js';

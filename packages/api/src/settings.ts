@@ -47,6 +47,12 @@ export const apiSettings = {
     defaultText: '`fn-mq.db` beside the SQLite database; none with a database server',
     doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute. It is opened when it is first used. One process has the file open at a time: of several API nodes that share it, one keeps the queue, and another takes over when that ends.',
   }),
+  schedulesMax: integer('FN_SCHEDULES_MAX', {
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Maximum number of triggers of type schedule in the database. Further ones are answered with 409. 10 000 that fire in the same minute are in the queue within a few seconds.',
+  }),
   publicLbUrl: text('FN_PUBLIC_LB_URL', {
     default: '',
     doc: 'Base URL of the endpoints that are shown to clients. Unset: the host of the request, which is correct only on a full node.',

@@ -103,6 +103,7 @@ export {
   invokeTypeOf,
   isDeployedAnnotation,
   isIdempotent,
+  SCHEDULE_ANNOTATION,
   STANDBY_ANNOTATION,
   standbyOf,
 } from './models/own-annotations.js';
@@ -114,7 +115,7 @@ export {
   type QueuedRequest,
   type QueuedResponse,
 } from './models/queued-call.js';
-export { MAX_SOURCE_BYTES, parseTrigger, type Trigger, triggerToJson } from './models/trigger.js';
+export { MAX_SOURCE_BYTES, parseTrigger, SCHEDULE_TYPE, type Trigger, triggerToJson } from './models/trigger.js';
 export { printable, printableLine } from './printable.js';
 export { type BorrowedBytes, lend, sharedReads, shareReads } from './reads.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';

@@ -10,6 +10,8 @@ const SQLITE = 'sqlite3://';
 
 /** The queue of asynchronous calls, as the routes of a node see it. */
 export interface QueueAccess {
+  /** Whether the node has a queue, although it may not be available now. */
+  readonly exists: boolean;
   /**
    * Opens the queue at the first call.
    * @throws FnError `asyncUnsupported` if the node has none, `queueUnavailable` if it cannot be opened now
@@ -49,6 +51,10 @@ export class LazyQueue implements QueueAccess {
     const { clock, logger } = parts;
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
     this.opener = url === undefined ? undefined : (parts.openQueue ?? open);
+  }
+
+  get exists(): boolean {
+    return this.opener !== undefined;
   }
 
   get ending(): AbortSignal {

@@ -1,4 +1,4 @@
-import type { App, Fn, Trigger } from '@fnfleet/core';
+import type { App, Fn, Trigger, WallMs } from '@fnfleet/core';
 
 /** Storage of apps, functions and triggers. Every method is atomic, and its errors may be shown to clients. */
 export interface Datastore {
@@ -11,9 +11,11 @@ export interface Datastore {
   readonly fns: Collection<Fn, FnFilter>;
   /**
    * Inserting and updating require that the app (`appNotFound`) and the function (`fnNotFound`) exist and belong
-   * together (`triggerFnForeign`), and that the source is unused (`triggerSourceExists`).
+   * together (`triggerFnForeign`), and that no other path has the source (`triggerSourceExists`).
    */
   readonly triggers: TriggerCollection;
+  /** When triggers of type schedule fire. Changes of triggers keep it up to date. */
+  readonly schedules: ScheduleStore;
   /** Every change above, recorded in the transaction that makes it. */
   readonly changes: ChangeLog;
   /** Idempotent. */
@@ -106,4 +108,62 @@ export interface ChangeLog {
    * @returns ends the subscription; idempotent
    */
   subscribe(listener: () => void): () => void;
+}
+
+/**
+ * When schedules fire, and which API node fires them. A schedule that is new, or whose times change, fires for the first time
+ * after that change.
+ */
+export interface ScheduleStore {
+  count(): Promise<number>;
+  /** The earliest instant that has not been dealt with; undefined if there is none. */
+  earliest(): Promise<WallMs | undefined>;
+  /** Schedules with instants up to and including `until`, the earliest first. @param after continues a list */
+  due(until: WallMs, limit: number, after?: DueSchedule): Promise<readonly DueSchedule[]>;
+  /** Schedules that were dealt with at a time later than `at`, by a clock that was wrong. */
+  dealtWithAfter(at: WallMs, limit: number): Promise<readonly DueSchedule[]>;
+  /** The state of those of the triggers that are schedules, by id. */
+  states(triggerIds: readonly string[]): Promise<ReadonlyMap<string, ScheduleState>>;
+
+  /** The node that fires the schedules. */
+  leader(): Promise<Leader | undefined>;
+  /** Makes a node the leader if it is still the given one, or none, that leads. @returns whether it succeeded */
+  lead(holder: string, instead: Leader | undefined): Promise<boolean>;
+  /** The leader is alive. @returns false if another node leads */
+  beat(holder: string): Promise<boolean>;
+  /** Another node may lead at once. */
+  resign(holder: string): Promise<void>;
+  /**
+   * Records what the leader has dealt with, in one transaction. Schedules that have been changed or deleted meanwhile stay as they
+   * are.
+   * @returns false if another node leads: nothing is recorded
+   */
+  advance(holder: string, moves: readonly ScheduleMove[]): Promise<boolean>;
+}
+
+export interface DueSchedule {
+  readonly trigger: Trigger;
+  readonly nextAt: WallMs;
+  /** Of its times. */
+  readonly version: number;
+}
+
+export interface ScheduleMove {
+  readonly from: DueSchedule;
+  readonly nextAt: WallMs | undefined;
+  /** Unchanged if undefined. */
+  readonly firedAt: WallMs | undefined;
+  /** When this was decided. */
+  readonly at: WallMs;
+}
+
+export interface ScheduleState {
+  readonly nextAt: WallMs | undefined;
+  readonly firedAt: WallMs | undefined;
+}
+
+export interface Leader {
+  readonly holder: string;
+  /** Another value than before means that it is alive. */
+  readonly beat: number;
 }

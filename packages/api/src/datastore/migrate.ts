@@ -1,7 +1,14 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { recordBeginning } from './change-log.js';
 import type { Engine } from './engine.js';
-import { createChangesTable, createTables, createVersionTable, type Tables, type VersionTable } from './schema.js';
+import {
+  createChangesTable,
+  createScheduleTables,
+  createTables,
+  createVersionTable,
+  type Tables,
+  type VersionTable,
+} from './schema.js';
 
 /** A schema with a version: steps that lead from one version to the next. */
 interface Schema {
@@ -33,7 +40,7 @@ const OF_FN: Schema = {
 const ADDITIONS: Schema = {
   versions: 'fnfleet_schema',
   oldest: 0,
-  newest: 1,
+  newest: 2,
   steps: [
     {
       version: 1,
@@ -44,6 +51,7 @@ const ADDITIONS: Schema = {
         await recordBeginning(db);
       },
     },
+    { version: 2, up: (db) => createScheduleTables(db) },
   ],
 };
 

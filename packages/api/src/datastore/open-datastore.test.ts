@@ -75,6 +75,8 @@ describe('a datastore in a file', () => {
       drop index fnfleet_triggers_source;
       drop index fnfleet_triggers_fn;
       drop table fnfleet_changes;
+      drop table fnfleet_schedules;
+      drop table fnfleet_scheduler;
       drop table fnfleet_schema;
       update schema_migrations set version = 22;
     `);
@@ -89,6 +91,18 @@ describe('a datastore in a file', () => {
     });
     await store.close();
     await (await openDatastore(`sqlite3://${path}`)).close();
+  });
+
+  it('of a release without schedules is migrated, and keeps its changes', async () => {
+    const before = await openDatastore(`sqlite3://${path}`);
+    await before.apps.insert(newApp({ name: 'a' }, 'a1', wallMs(1)));
+    const position = await before.changes.latest();
+    await before.close();
+    edit('drop table fnfleet_schedules; drop table fnfleet_scheduler; update fnfleet_schema set version = 1');
+    const store = await openDatastore(`sqlite3://${path}`);
+    expect(await store.changes.after(position, 10)).toEqual([]);
+    expect([await store.schedules.earliest(), await store.schedules.leader()]).toEqual([undefined, undefined]);
+    await store.close();
   });
 
   it('serves two processes at once', async () => {

@@ -9,6 +9,7 @@ import { migrate, NEWEST_VERSIONS } from './migrate.js';
 import type { Tables } from './schema.js';
 import { sqlApps } from './sql-apps.js';
 import { sqlFns } from './sql-fns.js';
+import { sqlSchedules } from './sql-schedules.js';
 import { SqlStore } from './sql-store.js';
 import { sqlTriggers } from './sql-triggers.js';
 import { SqliteDatabase } from './sqlite/sqlite-database.js';
@@ -106,6 +107,7 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     apps: sqlApps(store),
     fns: sqlFns(store),
     triggers: sqlTriggers(store),
+    schedules: sqlSchedules(store),
     changes: sqlChanges(db, store.signal),
     close: () => closed.call(),
   };

@@ -11,6 +11,8 @@ export interface Tables {
   schema_migrations: VersionRow;
   fnfleet_schema: VersionRow;
   fnfleet_changes: ChangeRow;
+  fnfleet_schedules: ScheduleRow;
+  fnfleet_scheduler: SchedulerRow;
 }
 
 /** The only row of a table that records a version of the schema. */
@@ -71,6 +73,27 @@ export interface ChangeRow {
   name: string;
   /** JSON; null if it has none. */
   sources: string | null;
+}
+
+/** When a trigger of type schedule fires. Instants are milliseconds since the epoch. */
+export interface ScheduleRow {
+  trigger_id: string;
+  /** The earliest instant that has not been dealt with; null if there is none, or the schedule is paused. */
+  next_at: number | null;
+  /** The last instant that has fired. */
+  fired_at: number | null;
+  /** The time at which `next_at` was computed. */
+  handled_at: number;
+  /** Increases when the instants of the schedule change. */
+  version: number;
+}
+
+/** The only row of its table: which API node fires the schedules. */
+export interface SchedulerRow {
+  id: number;
+  holder: string;
+  /** Increases while the holder works. */
+  beat: number;
 }
 
 /** Where a query runs: on the database itself, or in a transaction. */
@@ -143,5 +166,23 @@ export async function createChangesTable(db: Kysely<Tables>): Promise<void> {
     .addColumn('app_id', 'text', (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('sources', 'text')
+    .execute();
+}
+
+export async function createScheduleTables(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('fnfleet_schedules')
+    .addColumn('trigger_id', NAME, (column) => column.notNull().primaryKey())
+    .addColumn('next_at', 'bigint')
+    .addColumn('fired_at', 'bigint')
+    .addColumn('handled_at', 'bigint', (column) => column.notNull())
+    .addColumn('version', 'bigint', (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex('fnfleet_schedules_next').on('fnfleet_schedules').column('next_at').execute();
+  await db.schema
+    .createTable('fnfleet_scheduler')
+    .addColumn('id', 'integer', (column) => column.notNull().primaryKey())
+    .addColumn('holder', 'text', (column) => column.notNull())
+    .addColumn('beat', 'bigint', (column) => column.notNull())
     .execute();
 }

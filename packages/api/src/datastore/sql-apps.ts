@@ -2,6 +2,7 @@ import { type App, FnError } from '@fnfleet/core';
 import type { AppFilter, Change, Collection } from './datastore.js';
 import { appFromRow, appToRow } from './rows.js';
 import type { Queryable } from './schema.js';
+import { removeSchedules } from './sql-schedules.js';
 import type { SqlStore } from './sql-store.js';
 
 export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
@@ -40,6 +41,7 @@ export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
         check?.(current);
         await trx.deleteFrom('apps').where('id', '=', id).execute();
         await trx.deleteFrom('fns').where('app_id', '=', id).execute();
+        await removeSchedules(trx, 'app_id', id);
         await trx.deleteFrom('triggers').where('app_id', '=', id).execute();
         await record(changeOf('deleted', current));
       }),

@@ -3,6 +3,7 @@ import type { Change, Collection, FnFilter } from './datastore.js';
 import { fnFromRow, fnToRow } from './rows.js';
 import type { Queryable } from './schema.js';
 import { findApp } from './sql-apps.js';
+import { removeSchedules } from './sql-schedules.js';
 import type { SqlStore } from './sql-store.js';
 
 export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
@@ -43,6 +44,7 @@ export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
         const current = await findFn(trx, id);
         check?.(current);
         await trx.deleteFrom('fns').where('id', '=', id).execute();
+        await removeSchedules(trx, 'fn_id', id);
         await trx.deleteFrom('triggers').where('fn_id', '=', id).execute();
         await record(changeOf('deleted', current));
       }),

@@ -1,9 +1,10 @@
-import { FnError, type Trigger } from '@fnfleet/core';
+import { FnError, SCHEDULE_TYPE, type Trigger } from '@fnfleet/core';
 import type { Change, TriggerCollection } from './datastore.js';
 import { triggerFromRow, triggerToRow } from './rows.js';
 import type { Queryable } from './schema.js';
 import { findApp } from './sql-apps.js';
 import { findFn } from './sql-fns.js';
+import { insertSchedule, removeSchedules, updateSchedule } from './sql-schedules.js';
 import type { SqlStore } from './sql-store.js';
 
 export function sqlTriggers(store: SqlStore): TriggerCollection {
@@ -15,6 +16,7 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
       store.write(async (trx, record) => {
         await checkPlace(trx, trigger);
         await store.unique('triggerExists', trx.insertInto('triggers').values(triggerToRow(trigger)).execute());
+        await insertSchedule(trx, trigger);
         await record(changeOf('created', trigger));
         return trigger;
       }),
@@ -45,6 +47,7 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
         await checkPlace(trx, next);
         const write = trx.updateTable('triggers').set(triggerToRow(next)).where('id', '=', id).execute();
         await store.unique('triggerExists', write);
+        await updateSchedule(trx, current, next);
         await record(changeOf('updated', next, current));
         return next;
       }),
@@ -53,6 +56,7 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
       store.write(async (trx, record) => {
         const current = await findTrigger(trx, id);
         check?.(current);
+        await removeSchedules(trx, 'id', id);
         await trx.deleteFrom('triggers').where('id', '=', id).execute();
         await record(changeOf('deleted', current));
       }),
@@ -71,11 +75,12 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
   };
 }
 
-/** Checks that app and function belong together, and that no other trigger of the app has the source. */
+/** Checks that app and function belong together, and that no other trigger of the app has the path. */
 async function checkPlace(db: Queryable, trigger: Trigger): Promise<void> {
   await findApp(db, trigger.appId);
   const fn = await findFn(db, trigger.fnId);
   if (fn.appId !== trigger.appId) throw new FnError('triggerFnForeign');
+  if (trigger.type === SCHEDULE_TYPE) return;
   const taken = await db
     .selectFrom('triggers')
     .select('id')

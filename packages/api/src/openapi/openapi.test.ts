@@ -172,7 +172,8 @@ describe('what the document says of a request is what the node does', () => {
   let owner: { app_id: string; fn_id: string };
 
   beforeAll(async () => {
-    api = await TestApi.start();
+    // It is opened when a schedule fires.
+    api = await TestApi.start({ env: { FN_MQ_URL: 'sqlite3://never-opened/mq.db' } });
     const appId = await api.app('owner');
     owner = { app_id: appId, fn_id: await api.fn(appId, 'owner') };
   });
@@ -233,6 +234,10 @@ describe('what the document says of a request is what the node does', () => {
     ${'Trigger'} | ${{ annotations: { k: 1 } }}
     ${'Trigger'} | ${{ annotations: { 'fnfleet/invoke-type': 'async' } }}
     ${'Trigger'} | ${{ annotations: { 'fnfleet/invoke-type': 'later' } }}
+    ${'Trigger'} | ${{ type: 'schedule', source: '@daily', annotations: { 'fnfleet/schedule': { catch_up: 'all' } } }}
+    ${'Trigger'} | ${{ type: 'schedule', source: '0 3 * *' }}
+    ${'Trigger'} | ${{ type: 'schedule', source: '0 3 * * *', annotations: { 'fnfleet/schedule': { catch_up: 'x' } } }}
+    ${'Trigger'} | ${{ type: 'schedule', source: '0 3 * * *', annotations: { 'fnfleet/schedule': { tz: 'UTC' } } }}
   `('a new $kind with $change', async ({ kind, change }) => {
     made += 1;
     const body = { ...bodies[kind]?.(), ...change };

@@ -25,7 +25,10 @@ export const SCHEMAS = {
     orNull: ['config'],
   }),
   ...resourceSchemas('Trigger', jsonSchemaOf(triggerSchema), {
-    output: ['id', 'name', 'app_id', 'fn_id', 'created_at', 'updated_at', 'type', 'source', 'annotations'],
+    output: [
+      ...['id', 'name', 'app_id', 'fn_id', 'created_at', 'updated_at', 'type', 'source', 'annotations'],
+      ...['next_fire_at', 'last_fire_at'],
+    ],
     always: ['id', 'name', 'app_id', 'fn_id', 'created_at', 'updated_at', 'type', 'source'],
     needed: ['app_id', 'name', 'fn_id', 'type', 'source'],
     fixed: ['app_id', 'type'],

@@ -1,4 +1,4 @@
-import type { App, Fn, Trigger } from '@fnfleet/core';
+import { type App, type Fn, FnError, SCHEDULE_TYPE, type Trigger } from '@fnfleet/core';
 import type { Route, RouteHandler } from '@fnfleet/http';
 import { callHandlers } from '../async/call-handlers.js';
 import { fnQueueHandlers } from '../async/fn-queue-handlers.js';
@@ -27,13 +27,18 @@ export interface ApiContext extends ResourceContext {
   readonly queue: QueueAccess;
   /** `FN_MQ_MAX_BODY` */
   readonly maxAsyncBodyBytes: number;
+  /** `FN_SCHEDULES_MAX` */
+  readonly maxSchedules: number;
 }
 
 /** All routes under `/v2`: a handler for each declared operation. */
 export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
   const apps = resourceHandlers(appResource(store, listeners.app ?? []), context);
   const fns = resourceHandlers(fnResource(store, urls, [...(listeners.fn ?? []), buryCalls(context)]), context);
-  const triggers = resourceHandlers(triggerResource(store, urls, listeners.trigger ?? []), context);
+  const triggers = resourceHandlers(
+    triggerResource(store, urls, [admitSchedules(store, context), ...(listeners.trigger ?? [])]),
+    context,
+  );
   const handlers: Record<ApiOperationId, RouteHandler> = {
     listApps: apps.list,
     createApp: apps.create,
@@ -77,5 +82,18 @@ function buryCalls({ queue }: ApiContext): ResourceListener<Fn> {
       queue.whenOpen((opened) =>
         opened.buryFunction(fnId, { code: 'fnNotFound', message: 'The function was deleted' }),
       ),
+  };
+}
+
+/** A schedule that could never fire is refused, and so is one beyond the limit. Requests at the same time may pass it by a few. */
+function admitSchedules({ schedules }: Datastore, { queue, maxSchedules }: ApiContext): ResourceListener<Trigger> {
+  return {
+    async beforeCreate({ type }) {
+      if (type !== SCHEDULE_TYPE) return;
+      if (!queue.exists) throw new FnError('scheduleWithoutQueue');
+      if ((await schedules.count()) >= maxSchedules) {
+        throw new FnError('schedulesTooMany', { params: { max: String(maxSchedules) } });
+      }
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import type { Annotations, App, Fn, Trigger } from '@fnfleet/core';
+import { type Annotations, type App, type Fn, SCHEDULE_TYPE, type Trigger } from '@fnfleet/core';
 import { fitsAnnotation } from '@fnfleet/core/resources';
 
 /** The URLs of functions and triggers that are shown to clients. An embedder may provide its own. */
@@ -25,7 +25,9 @@ export function withFnEndpoint(fn: Fn, urls: EndpointUrls, req: IncomingMessage)
   return { ...fn, annotations: withEndpoint(fn.annotations, FN_KEY, urls.fn(fn, req)) };
 }
 
+/** Only paths have one. */
 export function withTriggerEndpoint(trigger: Trigger, app: App, urls: EndpointUrls, req: IncomingMessage): Trigger {
+  if (trigger.type === SCHEDULE_TYPE) return trigger;
   const url = urls.trigger(trigger, app, req);
   return { ...trigger, annotations: withEndpoint(trigger.annotations, TRIGGER_KEY, url) };
 }

@@ -1,4 +1,14 @@
-import { type App, appToJson, type Fn, FnError, fnToJson, type Trigger, triggerToJson } from '@fnfleet/core';
+import {
+  type App,
+  appToJson,
+  type Fn,
+  FnError,
+  fnToJson,
+  formatDate,
+  SCHEDULE_TYPE,
+  type Trigger,
+  triggerToJson,
+} from '@fnfleet/core';
 import {
   changedApp,
   changedFn,
@@ -10,7 +20,7 @@ import {
   parseFnInput,
   parseTriggerInput,
 } from '@fnfleet/core/resources';
-import type { AppFilter, Datastore, FnFilter, TriggerFilter } from '../datastore/datastore.js';
+import type { AppFilter, Datastore, FnFilter, ScheduleState, TriggerFilter } from '../datastore/datastore.js';
 import { type EndpointUrls, withFnEndpoint, withTriggerEndpoint } from './endpoints.js';
 import type { ResourceListener } from './listeners.js';
 import type { Resource } from './resource-handlers.js';
@@ -65,7 +75,12 @@ export function triggerResource(
     const [first] = triggers;
     if (first === undefined) return [];
     const app = await appOf(store, first);
-    return triggers.map((trigger) => triggerToJson(app ? withTriggerEndpoint(trigger, app, urls, req) : trigger));
+    const scheduled = triggers.filter(({ type }) => type === SCHEDULE_TYPE).map(({ id }) => id);
+    const states = await store.schedules.states(scheduled);
+    return triggers.map((trigger) => ({
+      ...triggerToJson(app ? withTriggerEndpoint(trigger, app, urls, req) : trigger),
+      ...firingsToJson(states.get(trigger.id)),
+    }));
   };
   return {
     idParam: 'trigger_id',
@@ -84,6 +99,14 @@ export function triggerResource(
     show,
     showCreated: async (trigger, req) => (await show([trigger], req))[0] ?? {},
     showUpdated: triggerToJson,
+  };
+}
+
+/** When a schedule fires next, and when it has fired last. */
+function firingsToJson({ nextAt, firedAt }: Partial<ScheduleState> = {}): object {
+  return {
+    next_fire_at: nextAt && formatDate(nextAt),
+    last_fire_at: firedAt && formatDate(firedAt),
   };
 }
 

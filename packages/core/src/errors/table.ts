@@ -464,8 +464,12 @@ const API_ERRORS = {
   triggerAppIdMissing: entry(400, 'Missing App ID on Trigger', 'Name the app.'),
   triggerFnIdMissing: entry(400, 'Missing Fn ID on Trigger', 'Name the function.'),
   triggerFnForeign: entry(400, 'Invalid Fn ID - not owned by specified app', 'The function belongs to another app.'),
-  triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The only type is http.'),
-  triggerSourceMissing: entry(400, 'Missing Trigger Source', 'A trigger needs a source path.'),
+  triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The types are http and schedule.'),
+  triggerSourceMissing: entry(
+    400,
+    'Missing Trigger Source',
+    'A trigger needs a source: a path, or the cron expression of a schedule.',
+  ),
   triggerInvokeTypeInvalid: entry(
     400,
     'annotation fnfleet/invoke-type is not valid. It should be "sync" or "async"',
@@ -479,7 +483,28 @@ const API_ERRORS = {
   triggerSourceExists: entry(
     409,
     'Trigger with the same type and source exists on this app',
-    'Sources are unique within an app.',
+    'Sources of type http are unique within an app.',
+  ),
+  scheduleTooLong: entry(400, 'The cron expression must be 256 bytes or less', 'Shorten it, or make two schedules.'),
+  scheduleInvalid: entry(
+    400,
+    'The cron expression is not valid: {problem}',
+    'The source of a trigger of type schedule: minute, hour, day of the month, month and weekday; or six fields with seconds first; or @hourly, @daily, @weekly, @monthly, @yearly.',
+  ),
+  scheduleOptionsInvalid: entry(
+    400,
+    'annotation fnfleet/schedule is not valid: {problem}',
+    'An object with any of time_zone, catch_up, body, content_type, spread_seconds and paused.',
+  ),
+  scheduleWithoutQueue: entry(
+    400,
+    'Schedules are not supported on this server: it has no queue of asynchronous calls',
+    'A schedule makes asynchronous calls. Set FN_MQ_URL for the API node, or send the request to one that has a queue.',
+  ),
+  schedulesTooMany: entry(
+    409,
+    'The database already has {max} schedules',
+    'Raise FN_SCHEDULES_MAX, or delete some. Paused ones count.',
   ),
   annotationKeyInvalid: entry(
     400,

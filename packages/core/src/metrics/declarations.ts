@@ -80,6 +80,12 @@ export const METRICS = {
   mq_dead: counter('Asynchronous calls that became dead letters.'),
   mq_cancelled: counter('Asynchronous calls that were cancelled.'),
 
+  schedule_fired: counter('Firings of schedules whose calls are in the queue.'),
+  schedule_missed: counter('Times that a schedule left out firings that it had missed.'),
+  schedule_failed: counter('Attempts to put the call of a firing into the queue that failed. They are repeated.'),
+  schedule_delay: latency('Time from the instant of a firing until its call was in the queue.'),
+  schedule_leader: gauge('1 on the API node that fires the schedules.'),
+
   feed_readers: gauge('Readers of the changes of this API node.'),
   feed_changes_sent: counter('Changes sent, counted for each reader.'),
   feed_readers_dropped: counter('Readers disconnected because they did not read.'),

@@ -40,6 +40,9 @@ export function isInvokeType(value: unknown): value is InvokeType {
   return INVOKE_TYPES.some((type) => type === value);
 }
 
+/** Options of a trigger of type `schedule`; `resources/schedule.ts` reads and checks them. */
+export const SCHEDULE_ANNOTATION = 'fnfleet/schedule';
+
 /**
  * Where `fnfleet deploy` records what it has set, so that a later deploy removes exactly that. On a function it has lists of
  * names, as many as fit in an annotation; on a trigger it is `true`. It has no effect on calls.

@@ -7,7 +7,10 @@ import type { Dated } from './revision.js';
 /** Length limit of a source, in UTF-8 bytes. */
 export const MAX_SOURCE_BYTES = 2048;
 
-/** A path under an app's name that calls one of its functions. */
+/** The type of triggers that call a function at given times. */
+export const SCHEDULE_TYPE = 'schedule';
+
+/** What calls a function: a path under the name of its app, or a schedule. */
 export interface Trigger extends Dated {
   id: string;
   /** Unique within its function. */
@@ -15,9 +18,12 @@ export interface Trigger extends Dated {
   /** Never changes. */
   appId: string;
   fnId: string;
-  /** Only `http` exists. Never changes. */
+  /** `http` or `schedule`. Never changes. */
   type: string;
-  /** Starts with a slash and is matched exactly. Unique within the app. */
+  /**
+   * Of type http: a path, which starts with a slash, is matched exactly, and is unique within the app. Of type schedule: a cron
+   * expression.
+   */
   source: string;
   annotations: Annotations;
 }

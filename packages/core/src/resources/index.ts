@@ -3,6 +3,7 @@ export { fitsAnnotation } from './annotations.js';
 export { type AppBody, type AppInput, appSchema, changedApp, newApp, parseAppInput } from './app.js';
 export { changedFn, type FnBody, type FnInput, fnSchema, newFn, parseFnInput } from './fn.js';
 export { jsonSchemaOf, type SchemaPart } from './rules.js';
+export { type CatchUp, hasSameTimes, Schedule, type ScheduleOptions } from './schedule.js';
 export {
   changedTrigger,
   newTrigger,

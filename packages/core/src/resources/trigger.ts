@@ -1,13 +1,26 @@
 import { z } from 'zod';
 import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
+import type { Annotations } from '../models/call.js';
 import { mergeAnnotations } from '../models/maps.js';
 import { INVOKE_TYPE_ANNOTATION, INVOKE_TYPES, isInvokeType } from '../models/own-annotations.js';
 import { revised } from '../models/revision.js';
-import { completeTrigger, MAX_SOURCE_BYTES, type Trigger, triggerToJson } from '../models/trigger.js';
+import { completeTrigger, MAX_SOURCE_BYTES, SCHEDULE_TYPE, type Trigger, triggerToJson } from '../models/trigger.js';
 import { annotationsField } from './annotations.js';
 import { nameRules, WORD } from './names.js';
-import { checkResource, dateOf, maxBytes, notEmpty, oneOf, readBody, rule, serverDate, text } from './rules.js';
+import {
+  checkResource,
+  dateOf,
+  maxBytes,
+  notEmpty,
+  oneOf,
+  type Rule,
+  readBody,
+  rule,
+  serverDate,
+  text,
+} from './rules.js';
+import { EXPRESSION_RULES, SCHEDULE_ANNOTATION_RULES } from './schedule.js';
 
 const INVOKE_TYPE = rule<Trigger['annotations']>(
   'triggerInvokeTypeInvalid',
@@ -23,46 +36,82 @@ const INVOKE_TYPE = rule<Trigger['annotations']>(
   },
 );
 
-/** A trigger in requests and responses. Fields are in the order of their checks. */
-export const triggerSchema = z
-  .object({
-    app_id: text([notEmpty('triggerAppIdMissing')], {
-      description: 'The app it belongs to. Never changes: ignored in a change.',
-      examples: ['01D1ZVPBKV180G40RZJ0000001'],
-    }),
-    name: text(
-      nameRules(WORD, { missing: 'triggerNameMissing', tooLong: 'triggerNameTooLong', invalid: 'triggerNameInvalid' }),
-      {
-        description: 'Unique within its function. Letters and numbers of any script, `_` and `-`; at most 255 bytes.',
-        examples: ['checkout'],
-      },
-    ),
-    fn_id: text([notEmpty('triggerFnIdMissing')], {
-      description: 'The function it calls, of the same app.',
-      examples: ['01D1ZVPBKV180G40RZJ0000002'],
-    }),
-    type: text([oneOf(['http'], 'triggerTypeInvalid')], {
-      description: 'Never changes: ignored in a change.',
-    }),
-    source: text(
-      [
-        notEmpty('triggerSourceMissing'),
-        rule('triggerSourcePrefix', (source) => source.startsWith('/'), { pattern: '^/' }),
-        maxBytes(MAX_SOURCE_BYTES, 'triggerSourceTooLong'),
-        rule('triggerSourceHasNul', (source) => !source.includes('\0')),
-      ],
-      {
-        description: 'Path below `/t/<app name>` that calls the function. Matched exactly; unique within the app.',
+const PATH_RULES: readonly Rule<string>[] = [
+  notEmpty('triggerSourceMissing'),
+  rule('triggerSourcePrefix', (source) => source.startsWith('/')),
+  maxBytes(MAX_SOURCE_BYTES, 'triggerSourceTooLong'),
+  rule('triggerSourceHasNul', (source) => !source.includes('\0')),
+];
+
+/** Fields are in the order of their checks. */
+function triggerFields(source: readonly Rule<string>[], annotations: readonly Rule<Annotations>[], pattern?: string) {
+  return z
+    .object({
+      app_id: text([notEmpty('triggerAppIdMissing')], {
+        description: 'The app it belongs to. Never changes: ignored in a change.',
+        examples: ['01D1ZVPBKV180G40RZJ0000001'],
+      }),
+      name: text(
+        nameRules(WORD, {
+          missing: 'triggerNameMissing',
+          tooLong: 'triggerNameTooLong',
+          invalid: 'triggerNameInvalid',
+        }),
+        {
+          description: 'Unique within its function. Letters and numbers of any script, `_` and `-`; at most 255 bytes.',
+          examples: ['checkout'],
+        },
+      ),
+      fn_id: text([notEmpty('triggerFnIdMissing')], {
+        description: 'The function it calls, of the same app.',
+        examples: ['01D1ZVPBKV180G40RZJ0000002'],
+      }),
+      type: text([oneOf(['http', SCHEDULE_TYPE], 'triggerTypeInvalid')], {
+        description: 'Never changes: ignored in a change.',
+      }),
+      source: text(source, {
+        description:
+          'Of type `http`: path below `/t/<app name>` that calls the function, with its slash. Matched exactly; unique within the app. Of type `schedule`: a cron expression of at most 256 bytes.',
         examples: ['/checkout'],
-      },
-    ),
-    annotations: annotationsField('Facts about the trigger, for people and tools. Some have an effect.', [INVOKE_TYPE]),
-    id: text([], { description: 'Chosen by the server.', readOnly: true, examples: ['01D1ZVPBKV180G40RZJ0000003'] }),
-    created_at: serverDate('When it was created.'),
-    updated_at: serverDate('When it last changed.'),
-  })
-  .partial()
-  .meta({ description: 'A path under the name of an app that calls one of its functions.' });
+        ...(pattern !== undefined && { pattern }),
+      }),
+      annotations: annotationsField('Facts about the trigger, for people and tools. Some have an effect.', annotations),
+      id: text([], { description: 'Chosen by the server.', readOnly: true, examples: ['01D1ZVPBKV180G40RZJ0000003'] }),
+      created_at: serverDate('When it was created.'),
+      updated_at: serverDate('When it last changed.'),
+      next_fire_at: serverDate(
+        'Of a schedule: the earliest firing that is not in the queue yet. Not in the response to a change.',
+      ),
+      last_fire_at: serverDate('Of a schedule: the last firing that is in the queue.'),
+    })
+    .partial()
+    .meta({ description: 'What calls a function: a path under the name of its app, or a schedule.' });
+}
+
+const pathTrigger = triggerFields(PATH_RULES, [INVOKE_TYPE]);
+const scheduleTrigger = triggerFields(EXPRESSION_RULES, SCHEDULE_ANNOTATION_RULES);
+
+/** A trigger of any type in requests and responses: types, and for the document the rules of all types. */
+export const triggerSchema = triggerFields(
+  [...PATH_RULES, ...EXPRESSION_RULES].map(unchecked),
+  documented([INVOKE_TYPE, ...SCHEDULE_ANNOTATION_RULES]),
+  '^/|^@[a-z]+$|^\\S+( +\\S+){4,5}$',
+);
+
+/** What several rules say about single annotations. */
+function documented(rules: readonly Rule<Annotations>[]): readonly Rule<Annotations>[] {
+  const properties = Object.assign({}, ...rules.map(({ says }) => says?.properties));
+  return rules.map(({ code }) => ({ code, says: { properties }, violation: () => undefined }));
+}
+
+function unchecked<T>({ code, says }: Rule<T>): Rule<T> {
+  return { code, says, violation: () => undefined };
+}
+
+/** @throws FnError for the first broken rule */
+function checkTrigger(trigger: Trigger): void {
+  checkResource(trigger.type === SCHEDULE_TYPE ? scheduleTrigger : pathTrigger, triggerToJson(trigger));
+}
 
 /** A trigger as a client sends it. */
 export type TriggerBody = z.input<typeof triggerSchema>;
@@ -72,7 +121,15 @@ export type TriggerInput = Partial<Trigger>;
 
 /** @throws FnError `invalidJson` */
 export function parseTriggerInput(json: string): TriggerInput {
-  const { app_id, fn_id, created_at, updated_at, ...same } = readBody(triggerSchema, json);
+  const {
+    app_id,
+    fn_id,
+    created_at,
+    updated_at,
+    next_fire_at: _next,
+    last_fire_at: _last,
+    ...same
+  } = readBody(triggerSchema, json);
   return { ...same, appId: app_id, fnId: fn_id, createdAt: dateOf(created_at), updatedAt: dateOf(updated_at) };
 }
 
@@ -85,7 +142,7 @@ export function newTrigger(input: TriggerInput, id: string, now: WallMs): Trigge
   if (input.createdAt !== undefined) throw new FnError('triggerCreatedAtProvided');
   if (input.updatedAt !== undefined) throw new FnError('triggerUpdatedAtProvided');
   const trigger: Trigger = { ...completeTrigger(input), id, createdAt: now, updatedAt: now };
-  checkResource(triggerSchema, triggerToJson(trigger));
+  checkTrigger(trigger);
   return trigger;
 }
 
@@ -102,6 +159,6 @@ export function changedTrigger(current: Trigger, change: TriggerInput, now: Wall
     source: change.source || current.source,
     annotations: mergeAnnotations(current.annotations, change.annotations),
   };
-  checkResource(triggerSchema, triggerToJson(next));
+  checkTrigger(next);
   return revised(current, next, (trigger) => JSON.stringify(triggerToJson(trigger)), now);
 }

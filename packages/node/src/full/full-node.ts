@@ -10,6 +10,8 @@ import {
   LazyQueue,
   newChangeFeeds,
   openDatastore,
+  type Scheduler,
+  startScheduler,
 } from '@fnfleet/api';
 import {
   type App,
@@ -75,6 +77,7 @@ export class FullNode implements Service {
   private server: LbServer | undefined;
   private feeds: ChangeFeeds | undefined;
   private queue: LazyQueue | undefined;
+  private scheduler: Scheduler | undefined;
   private graceMs = 0;
   /** Ends the wait for a database that is not available. */
   private readonly stopping = new AbortController();
@@ -137,6 +140,7 @@ export class FullNode implements Service {
         feeds,
         queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        maxSchedules: settings.schedulesMax,
       },
     );
     const placement = new LocalPlacement(agent, clock);
@@ -157,12 +161,14 @@ export class FullNode implements Service {
       clock,
     });
     await this.server.ready;
+    this.scheduler = startScheduler({ store, queue, clock, logger });
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
     this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.endStreams();
+    this.scheduler?.end();
     this.queue?.end();
     const result = (await this.server?.drain({ graceMs: this.graceMs })) ?? 'drained';
     await this.close();
@@ -175,6 +181,8 @@ export class FullNode implements Service {
     if (this.server === undefined) await this.options.agent.close();
     await this.ready.catch(() => undefined);
     this.queue?.end();
+    // Closing the server closes the datastore.
+    await this.scheduler?.close();
     await this.server?.close();
     await this.options.agent.close();
     await this.queue?.close();

@@ -9,6 +9,7 @@ import '../../test-kit/suites/apps.js';
 import '../../test-kit/suites/fns.js';
 import '../../test-kit/suites/hostile-operators.js';
 import '../../test-kit/suites/lists.js';
+import '../../test-kit/suites/schedules.js';
 import '../../test-kit/suites/triggers.js';
 import '../../test-kit/suites/change-log.js';
 import '../../test-kit/suites/conditions.js';

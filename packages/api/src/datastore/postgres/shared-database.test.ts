@@ -57,7 +57,7 @@ describe('API nodes that start at the same time', () => {
 
   it('create the tables once', async () => {
     const [first] = await Promise.all([open(), open(), open(), open()]);
-    expect(await states()).toEqual([{ fn: '26 false', additions: '1 false', changes: 1 }]);
+    expect(await states()).toEqual([{ fn: '26 false', additions: '2 false', changes: 1 }]);
     await first?.apps.insert(app('a'));
     for (const store of stores) expect((await store.apps.get('id-a')).name).toBe('a');
   });
@@ -65,7 +65,7 @@ describe('API nodes that start at the same time', () => {
   it('migrate a database of Fn once', async () => {
     await server.query(database, ...SCHEMA_OF_FN);
     const [store] = await Promise.all([open(), open(), open(), open()]);
-    expect(await states()).toEqual([{ fn: '26 false', additions: '1 false', changes: 1 }]);
+    expect(await states()).toEqual([{ fn: '26 false', additions: '2 false', changes: 1 }]);
     expect(await store?.apps.get('a1')).toMatchObject({ name: 'old', config: { A: '1' }, shape: '' });
     expect(await store?.fns.get('f1')).toMatchObject({ memoryMb: 128, config: {}, shape: '' });
     const tables = await server.query(database, "select tablename from pg_tables where tablename in ('calls', 'logs')");
