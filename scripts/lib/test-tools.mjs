@@ -91,6 +91,11 @@ const CATALOGUE = {
     before: installPostgresWithoutServer,
     hint: 'The tests with Postgres need the programs postgres and initdb, of version 14 or newer, on the PATH or in /usr/lib/postgresql.',
   },
+  'nats-server': {
+    package: 'nats-server',
+    file: 'usr/sbin/nats-server',
+    hint: 'The tests with NATS need the program nats-server on the PATH (https://github.com/nats-io/nats-server/releases).',
+  },
   kubectl: {
     package: 'kubernetes-client',
     file: 'usr/bin/kubectl',

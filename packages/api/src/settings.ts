@@ -45,7 +45,8 @@ export const apiSettings = {
   ...queueSettings,
   mqUrl: text('FN_MQ_URL', {
     defaultText: '`fn-mq.db` beside the SQLite database; none with a database server',
-    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute. It is opened when it is first used. One process has the file open at a time: of several API nodes that share it, one keeps the queue, and another takes over when that ends.',
+    secret: true,
+    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute; or `nats://<user>:<password>@<host>:<port>,…/<name>`. It is opened when it is first used. Of several API nodes that share it, one keeps the queue, and another takes over when that ends. See [async.md](async.md#where-calls-are-kept).',
   }),
   schedulesMax: integer('FN_SCHEDULES_MAX', {
     default: 10_000,

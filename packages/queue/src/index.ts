@@ -1,5 +1,6 @@
 export { DEFAULT_BOUNDS, MAX_HELD, type QueueBounds } from './bounds.js';
 export type * from './message-queue.js';
+export { type NatsQueueOptions, openNatsQueue } from './nats/nats-queue.js';
 export { checkQueueUrl, openQueue, type QueueParts } from './open-queue.js';
 export {
   counts,

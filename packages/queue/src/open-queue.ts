@@ -1,5 +1,7 @@
 import { type Clock, type Logger, SettingsError } from '@fnfleet/core';
 import type { MessageQueue } from './message-queue.js';
+import { openNatsQueue } from './nats/nats-queue.js';
+import { parseNatsUrl } from './nats/nats-url.js';
 import { boundsOf, type QueueSettings } from './settings.js';
 import { openSqliteQueue } from './sqlite/sqlite-queue.js';
 
@@ -8,17 +10,36 @@ export interface QueueParts {
   readonly clock?: Clock;
 }
 
-type Opener = (path: string, settings: QueueSettings, parts: QueueParts) => Promise<MessageQueue>;
+interface Store {
+  /** @throws SettingsError */
+  readonly check?: (url: string) => void;
+  readonly open: (url: string, settings: QueueSettings, parts: QueueParts) => Promise<MessageQueue>;
+}
 
-const STORES: Readonly<Record<string, Opener>> = {
-  sqlite3: (path, settings, parts) =>
-    openSqliteQueue({
-      ...parts,
-      path,
-      bounds: boundsOf(settings),
-      timeoutMs: settings.mqTimeoutMs,
-      maxWaiting: settings.mqMaxWaiting,
-    }),
+const STORES: Readonly<Record<string, Store>> = {
+  sqlite3: {
+    open: (url, settings, parts) =>
+      openSqliteQueue({
+        ...parts,
+        path: pathOf(url),
+        bounds: boundsOf(settings),
+        timeoutMs: settings.mqTimeoutMs,
+        maxWaiting: settings.mqMaxWaiting,
+      }),
+  },
+  nats: {
+    check: (url) => void parseNatsUrl(url),
+    open: (url, settings, parts) =>
+      openNatsQueue({
+        ...parts,
+        url,
+        bounds: boundsOf(settings),
+        timeoutMs: settings.mqTimeoutMs,
+        maxWaiting: settings.mqMaxWaiting,
+        allowUnsynced: settings.mqAllowUnsynced,
+        folder: settings.mqCacheDir || undefined,
+      }),
+  },
 };
 
 /**
@@ -26,19 +47,22 @@ const STORES: Readonly<Record<string, Opener>> = {
  * @throws SettingsError for an unknown scheme; an error that names the file if it cannot be used
  */
 export function openQueue(settings: QueueSettings, parts: QueueParts = {}): Promise<MessageQueue> {
-  const { opener, path } = storeOf(settings.mqUrl);
-  return opener(path, settings, parts);
+  return storeOf(settings.mqUrl).open(settings.mqUrl, settings, parts);
 }
 
-/** @throws SettingsError when the URL names no known kind of store */
+/** @throws SettingsError when the URL names no known kind of store, or does not say all that the store needs */
 export function checkQueueUrl(url: string): void {
-  storeOf(url);
+  storeOf(url).check?.(url);
 }
 
-function storeOf(url: string): { readonly opener: Opener; readonly path: string } {
-  const [, scheme = '', path = ''] = /^([^:]*):\/\/([^?]*)/.exec(url) ?? [];
-  const opener = Object.hasOwn(STORES, scheme) ? STORES[scheme] : undefined;
-  if (opener !== undefined && path !== '') return { opener, path };
+function storeOf(url: string): Store {
+  const [scheme = ''] = /^[^:]*(?=:\/\/)/.exec(url) ?? [];
+  const store = Object.hasOwn(STORES, scheme) ? STORES[scheme] : undefined;
+  if (store !== undefined && pathOf(url) !== '') return store;
   // The text of Fn.
   throw new SettingsError([`FN_MQ_URL: mq type not supported ${scheme}; known: ${Object.keys(STORES).join(', ')}`]);
+}
+
+function pathOf(url: string): string {
+  return /^[^:]*:\/\/([^?]*)/.exec(url)?.[1] ?? '';
 }

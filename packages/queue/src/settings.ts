@@ -1,11 +1,21 @@
-import { bytes, durationMs, integer, type SettingsOf, text } from '@fnfleet/core';
+import { bytes, durationMs, flag, integer, type SettingsOf, text } from '@fnfleet/core';
 import { DEFAULT_BOUNDS, type QueueBounds } from './bounds.js';
 
 /** Settings of the queue of asynchronous calls. */
 export const queueSettings = {
   mqUrl: text('FN_MQ_URL', {
     default: 'sqlite3://data/fn-mq.db',
-    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute. One process has the file open at a time.',
+    secret: true,
+    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute, which one process has open at a time; or `nats://<user>:<password>@<host>:<port>,…/<name>`, which several API nodes share.',
+  }),
+  mqAllowUnsynced: flag('FN_MQ_ALLOW_UNSYNCED', {
+    default: false,
+    doc: 'Whether a queue in NATS may acknowledge calls that a power cut destroys, because the server does not sync each write and has fewer than three replicas.',
+  }),
+  mqCacheDir: text('FN_MQ_CACHE_DIR', {
+    default: '',
+    defaultText: 'the folder for temporary files',
+    doc: 'Where an API node keeps its copy of a queue in NATS: on a disk, with as much room as the queue has bytes. The file has no name and is gone with the process.',
   }),
   mqMaxBody: bytes('FN_MQ_MAX_BODY', {
     default: DEFAULT_BOUNDS.maxBodyBytes,

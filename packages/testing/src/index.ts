@@ -58,6 +58,7 @@ export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
 export { EtcdServer } from './servers/etcd-server.js';
 export { freePort, freePorts } from './servers/free-ports.js';
 export { ImageRegistry, REGISTRY_OPERATOR } from './servers/image-registry.js';
+export { type NatsOptions, NatsServer } from './servers/nats-server.js';
 export { type PostgresOptions, PostgresServer } from './servers/postgres-server.js';
 export { type Flow, RegistryFront } from './servers/registry-front.js';
 export { eventually, H2_CLIENT, H2_SERVER, runTool, TestProgram, testTool } from './servers/test-program.js';

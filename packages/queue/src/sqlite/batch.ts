@@ -29,6 +29,7 @@ export interface PendingTransaction {
   readonly time: TimeMark;
   /** Whether it has to be durable before its operations are acknowledged. */
   readonly isChange: boolean;
+  isCommitted: boolean;
 }
 
 /**
@@ -103,8 +104,10 @@ function* transaction(
   if (isChange) file.mark(time);
   const nextAt = hasMore ? time.at : store.nextDue();
   const answer = { results, ready: hasReady && store.functions.ready > 0, ended: store.ended, nextAt };
-  yield { file, time, isChange };
+  const pending = { file, time, isChange, isCommitted: false };
+  yield pending;
   file.commit();
+  pending.isCommitted = true;
   return answer;
 }
 

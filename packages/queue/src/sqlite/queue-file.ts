@@ -94,10 +94,11 @@ export class QueueFile {
     this.run('update meta set at = ?, wall = ?', at, wall);
   }
 
-  begin(): void {
+  /** @param isRecorded whether `changes` will be asked for */
+  begin(isRecorded = this.recordsChanges): void {
     this.changed = false;
     this.statement('begin immediate').run();
-    if (this.recordsChanges) this.session = this.database.createSession();
+    if (isRecorded) this.session = this.database.createSession();
   }
 
   /** @returns whether anything was written. @throws FileTrouble: F1 */

@@ -13,6 +13,7 @@ type TestTool =
   | 'systemd-analyze'
   | 'docker-compose'
   | 'kubectl'
+  | 'nats-server'
   | 'podman'
   | 'postgres'
   | 'prometheus'

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-ports.js';
+import { eventually, TestProgram, testTool } from './test-program.js';
+
+export interface NatsOptions {
+  /** Whether it has JetStream; true by default. */
+  readonly jetstream?: boolean;
+  /** Additional lines of its configuration. */
+  readonly config?: string;
+  /** Members of a cluster: their routes, and the own one. */
+  readonly cluster?: { readonly name: string; readonly port: number; readonly routes: readonly number[] };
+}
+
+/** A real NATS server on loopback, with its data in a folder that survives restarts. */
+export class NatsServer {
+  private program: TestProgram | undefined;
+
+  private constructor(
+    private readonly binary: string,
+    private readonly folder: string,
+    readonly port: number,
+    readonly monitorPort: number,
+    private readonly options: NatsOptions,
+  ) {}
+
+  static async start(options: NatsOptions = {}): Promise<NatsServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'fnnats'));
+    const server = new NatsServer(await testTool('nats-server'), folder, await freePort(), await freePort(), options);
+    try {
+      await server.restart();
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  /** `host:port` */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Value of `monitor=` in FN_MQ_URL. */
+  get monitor(): string {
+    return `http://127.0.0.1:${this.monitorPort}`;
+  }
+
+  /** Value of FN_MQ_URL. */
+  url(name = '', { login = '', query = '' } = {}): string {
+    return `nats://${login}${this.address}/${name}${query}`;
+  }
+
+  /** What it has logged since its last start. */
+  get log(): string {
+    return this.program?.log ?? '';
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    const file = join(this.folder, 'nats.conf');
+    writeFileSync(file, this.configuration());
+    const ready = () => eventually(() => this.mustListen());
+    this.program = await TestProgram.start(this.binary, ['-c', file], ready);
+  }
+
+  freeze(): void {
+    this.program?.freeze();
+  }
+
+  thaw(): void {
+    this.program?.thaw();
+  }
+
+  async kill(): Promise<void> {
+    await this.program?.kill();
+    this.program = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private configuration(): string {
+    const { jetstream = true, config = '', cluster } = this.options;
+    const routes = cluster?.routes.map((port) => `nats://127.0.0.1:${port}`) ?? [];
+    return [
+      `server_name: "nats-${this.port}"`,
+      `listen: "${this.address}"`,
+      `http: "127.0.0.1:${this.monitorPort}"`,
+      jetstream ? `jetstream { store_dir: ${JSON.stringify(this.folder)} }` : '',
+      cluster === undefined
+        ? ''
+        : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${cluster.port}", routes: ${JSON.stringify(routes)} }`,
+      config,
+    ].join('\n');
+  }
+
+  private async mustListen(): Promise<void> {
+    const socket = connect(this.port, '127.0.0.1');
+    try {
+      await once(socket, 'data');
+    } finally {
+      socket.destroy();
+    }
+  }
+}
