@@ -1,4 +1,16 @@
-export { type CallQueue, type CallQueues, localQueue } from './async/call-queues.js';
+export {
+  type AsyncRequest,
+  asyncMessage,
+  type CallQueues,
+  type CallSource,
+  type DequeueAccess,
+  type EnqueueAccess,
+  newDirectDequeueAccess,
+  newDirectEnqueueAccess,
+  newUnsupportedAsyncEnqueueAccess,
+  type OpenedQueue,
+} from './async/call-queues.js';
+export { type AsyncLbAgent, type AsyncOptions, withAsync } from './async/with-async.js';
 export {
   fromHttpFnRequest,
   fromModel,

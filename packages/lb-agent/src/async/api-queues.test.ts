@@ -101,7 +101,7 @@ describe('a call', () => {
     const policy = { attempts: 2, backoffMs: 3, maxBackoffMs: 4, retryOn: ['function'] as const };
     const more = { priority: 2, delayMs: 5, maxAgeMs: 6, idempotencyKey: 'k', policy } as const;
     const limits = { concurrency: 7, rate: { calls: 8, perMs: 9 } };
-    expect(await made.push({ ...message, ...more, limits })).toEqual({ callId: 'c1', duplicate: false });
+    expect(await made.enqueue({ ...message, ...more, limits })).toEqual({ callId: 'c1', duplicate: false });
     expect(nodes[0]?.heard).toEqual([
       [
         'calls',
@@ -125,10 +125,10 @@ describe('a call', () => {
     ${'answers 500'}                   | ${said(500, 'x')} | ${'confirms'}
   `('is confirmed by the second node if the first one $first', async ({ script }) => {
     const { queues: made, nodes } = await queues(script, yes);
-    expect(await made.push(message)).toEqual({ callId: 'c1', duplicate: false });
+    expect(await made.enqueue(message)).toEqual({ callId: 'c1', duplicate: false });
     expect(nodes.map(({ heard }) => heard.length)).toEqual([1, 1]);
     // It stays with the node that has confirmed.
-    await made.push(message);
+    await made.enqueue(message);
     expect(nodes.map(({ heard }) => heard.length)).toEqual([1, 2]);
   });
 
@@ -136,7 +136,7 @@ describe('a call', () => {
     const { queues: made, nodes } = await queues(lost);
     const [node] = nodes as [ScriptedNode];
     node.script = () => (node.heard.length < 4 ? { status: 0, lost: true } : yes('', []));
-    await made.push(message);
+    await made.enqueue(message);
     expect(node.heard.map(([, [head]]) => head?.call_id)).toEqual(['c1', 'c1', 'c1', 'c1']);
   });
 
@@ -149,7 +149,7 @@ describe('a call', () => {
     ${'it is larger than allowed'} | ${[said(413, 'too large')]}       | ${{ message: 'too large', status: 413, blame: 'caller' }}
   `('is not confirmed when $when', async ({ scripts, error }) => {
     const { queues: made } = await queues(...scripts);
-    await expect(made.push(message)).rejects.toMatchObject(error);
+    await expect(made.enqueue(message)).rejects.toMatchObject(error);
   });
 });
 
@@ -183,7 +183,7 @@ it.each`
     ...{ headers: {}, maxBodyBytes: 1_000, clock },
   });
   const [source] = made.sources();
-  const done = act === 'push' ? made.push(message) : source?.giveBack({ callId: 'c1', token: 't1' });
+  const done = act === 'push' ? made.enqueue(message) : source?.giveBack({ callId: 'c1', token: 't1' });
   await expect(done).rejects.toMatchObject({ code: 'queueUnavailable' });
   expect(asked.slice(0, silences.length)).toEqual(silences);
   expect(asked.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(act === 'push' ? 5_000 : 30_000);

@@ -28,7 +28,7 @@ import type {
 } from '@fnfleet/queue';
 import type { ApiNode } from '../lookup/api-node.js';
 import type { ApiNodes } from '../lookup/api-nodes.js';
-import type { CallQueue, CallQueues } from './call-queues.js';
+import type { CallQueues, CallSource } from './call-queues.js';
 
 /** How long a call is handed in at one node after the other before its caller is told that no node has confirmed. */
 const PUSH_MS = 5_000;
@@ -75,7 +75,7 @@ export class ApiQueues implements CallQueues {
   constructor(private readonly options: ApiQueuesOptions) {}
 
   /** The same call may reach a node twice, which has no effect: its id says that it is the same. */
-  async push(message: NewMessage): Promise<PushAnswer> {
+  async enqueue(message: NewMessage): Promise<PushAnswer> {
     const { callId, fnId, head, priority, delayMs, maxAgeMs, idempotencyKey, policy, limits, body } = message;
     const said = {
       ...{ call_id: callId, fn_id: fnId, head, priority, delay_ms: delayMs, max_age_ms: maxAgeMs },
@@ -109,7 +109,7 @@ export class ApiQueues implements CallQueues {
     }
   }
 
-  sources(): readonly CallQueue[] {
+  sources(): readonly CallSource[] {
     return this.options.nodes.all.map((node) => this.of(node));
   }
 
@@ -263,7 +263,7 @@ interface Waiting {
 }
 
 /** The queue of one API node. What is reported at the same time travels together. */
-class ApiQueue implements CallQueue {
+class ApiQueue implements CallSource {
   private waiting: Waiting[] = [];
   private isSending = false;
 
@@ -271,10 +271,6 @@ class ApiQueue implements CallQueue {
     private readonly queues: ApiQueues,
     private readonly node: ApiNode,
   ) {}
-
-  push(message: NewMessage): Promise<PushAnswer> {
-    return this.queues.push(message);
-  }
 
   reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
     return this.queues.reserve(this.node, request, signal);

@@ -3,7 +3,7 @@ import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
 import { CONTENTS, TestFleet } from '../test-kit/test-fleet.js';
 import { hasRoom } from './async-consumer.js';
-import { localQueue } from './call-queues.js';
+import { newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
 
 const metrics = RecordedMetrics.install();
 let queue: MessageQueue;
@@ -18,13 +18,15 @@ afterEach(async () => {
   await queue.close();
 });
 
+const direct = () => ({ ...newDirectEnqueueAccess(queue), ...newDirectDequeueAccess(queue) });
+
 const IMPATIENT: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function', 'timeout'] };
 const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', headers: { 'X-A': ['1'] }, created_at: 1 });
 
 async function start(runner: FakeRunner, env: Record<string, string> = {}, contents = CONTENTS): Promise<TestFleet> {
   fleet = await TestFleet.start([runner], {
     contents,
-    queues: localQueue(async () => queue),
+    queues: direct(),
     env: { FN_ASYNC_CONSUMERS: '4', ...env },
   });
   return fleet;
@@ -105,8 +107,8 @@ describe('a caller of an asynchronous call', () => {
   it('is refused while too many bodies are held, and taken when there is room', async () => {
     const gate = Promise.withResolvers<void>();
     const slow = {
-      ...localQueue(async () => queue),
-      push: () => gate.promise.then(() => ({ callId: 'x', duplicate: false })),
+      ...direct(),
+      enqueue: () => gate.promise.then(() => ({ callId: 'x', duplicate: false })),
     };
     fleet = await TestFleet.start([new FakeRunner('r').finishes()], {
       queues: slow,
@@ -130,8 +132,8 @@ describe('a caller of an asynchronous call', () => {
   });
 
   it('is refused if no queue confirms', async () => {
-    const push = () => Promise.reject(new FnError('queueUnavailable'));
-    fleet = await TestFleet.start([], { queues: { ...localQueue(async () => queue), push } });
+    const enqueue = () => Promise.reject(new FnError('queueUnavailable'));
+    fleet = await TestFleet.start([], { queues: { ...direct(), enqueue } });
     expect((await invoke(fleet)).status).toBe(503);
   });
 

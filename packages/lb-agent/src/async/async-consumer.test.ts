@@ -99,7 +99,7 @@ beforeEach(async () => {
   consumer = new AsyncConsumer({
     agent,
     lookup: { byId: async () => template },
-    queues: { push: () => Promise.reject(new Error('not here')), sources: () => [queue] },
+    queues: { sources: () => [queue] },
     ...{ limit: 2, holder: 'lb', clock, logger: { ...silentLogger, warn: (text) => warnings.push(text) } },
   });
   expect((await started.promise).headers).toEqual({ 'Fn-Attempt': ['2'] });

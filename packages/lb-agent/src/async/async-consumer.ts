@@ -22,7 +22,7 @@ import type { LbCall } from '../call/lb-call.js';
 import { invokeHead, triggerHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
-import type { CallQueue, CallQueues } from './call-queues.js';
+import type { CallSource, DequeueAccess } from './call-queues.js';
 import { CollectedResponse } from './collected-response.js';
 import { FunctionShares, type Wanted } from './function-shares.js';
 
@@ -43,16 +43,14 @@ const PLACEMENT_MS = 1_000;
 const FULL = 0.8;
 const MAX_RESULT_BYTES = 64 * 1024;
 
-type Source = Omit<CallQueue, 'push'>;
-
 export interface AsyncConsumerParts {
   readonly agent: Pick<LbAgent, 'getCall' | 'submit' | 'fleetStatus'>;
   readonly lookup: Pick<FunctionLookup, 'byId'>;
-  readonly queues: CallQueues;
+  readonly queues: DequeueAccess;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
   /** How long it has a call unless it renews its lease; 30 s by default. */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. */
   readonly holder: string;
   readonly clock: Clock;
@@ -87,7 +85,7 @@ export class AsyncConsumer {
   private readonly shares: FunctionShares;
   /** Ends the wait for calls when others are wanted. */
   private asked: { readonly wanted: Wanted; readonly outdated: AbortController } | undefined;
-  private readonly rests = new Map<Source, { until: MonoMs; failures: number }>();
+  private readonly rests = new Map<CallSource, { until: MonoMs; failures: number }>();
   private restUntil: MonoMs = LONG_AGO;
   private turn = 0;
   private onFree: (() => void) | undefined;
@@ -160,14 +158,14 @@ export class AsyncConsumer {
   }
 
   /** The queues that are not resting. Queues that are gone are forgotten. */
-  private ready(): readonly Source[] {
+  private ready(): readonly CallSource[] {
     const all = this.parts.queues.sources();
     for (const source of this.rests.keys()) if (!all.includes(source)) this.rests.delete(source);
     const now = this.parts.clock.now();
     return all.filter((source) => (this.rests.get(source)?.until ?? LONG_AGO) <= now);
   }
 
-  private start(source: Source, delivery: Delivery, isLate: boolean): void {
+  private start(source: CallSource, delivery: Delivery, isLate: boolean): void {
     this.inflight.begin();
     this.shares.begin(delivery.fnId);
     count('lb_async_running');
@@ -191,7 +189,7 @@ export class AsyncConsumer {
   }
 
   /** Never rejects. */
-  private async run(source: Source, delivery: Delivery, isLate: boolean): Promise<void> {
+  private async run(source: CallSource, delivery: Delivery, isLate: boolean): Promise<void> {
     const { logger } = this.parts;
     const { lease, fnId, attempt } = delivery;
     const told = { callId: lease.callId, fnId, attempt };
@@ -222,7 +220,7 @@ export class AsyncConsumer {
   }
 
   /** A2. @returns a function that ends it */
-  private renew(source: Source, { lease, fnId }: Delivery): () => void {
+  private renew(source: CallSource, { lease, fnId }: Delivery): () => void {
     const { clock, logger, leaseMs = LEASE_MS } = this.parts;
     const renewMs = leaseMs / 3;
     let ended = false;
@@ -302,7 +300,7 @@ function logOf({ log }: LbCall): string | undefined {
   return log === undefined || log === '' ? undefined : log.replaceAll('\0', '\uFFFD');
 }
 
-function report(source: Source, { lease }: Delivery, end: End): Promise<Answer> {
+function report(source: CallSource, { lease }: Delivery, end: End): Promise<Answer> {
   switch (end.kind) {
     case 'complete':
       return source.complete(lease, end.result);

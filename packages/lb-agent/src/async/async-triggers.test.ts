@@ -2,7 +2,7 @@ import { AccessGuard } from '@fnfleet/http';
 import { FakeRunner } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
 import { CONTENTS, type FleetOptions, TestFleet } from '../test-kit/test-fleet.js';
-import { localQueue } from './call-queues.js';
+import { newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
 
 let queue: MessageQueue;
 let fleet: TestFleet;
@@ -21,9 +21,12 @@ const ONCE: RetryPolicy = { attempts: 1, backoffMs: 0, maxBackoffMs: 0, retryOn:
 async function start(runner: FakeRunner, invokeType?: string, options: FleetOptions = {}): Promise<void> {
   const trigger = { id: 'hook1', name: 'hook', app_id: 'app1', fn_id: 'fn1', type: 'http', source: '/hook' };
   const annotations = invokeType === undefined ? undefined : { 'fnfleet/invoke-type': invokeType };
-  const { push, ...queues } = localQueue(async () => queue);
+  const { enqueue } = newDirectEnqueueAccess(queue);
   fleet = await TestFleet.start([runner], {
-    queues: { ...queues, push: (message) => push({ ...message, policy: ONCE }) },
+    queues: {
+      ...newDirectDequeueAccess(queue),
+      enqueue: (message) => enqueue({ ...message, policy: ONCE }),
+    },
     contents: { ...CONTENTS, triggers: [...(CONTENTS.triggers ?? []), { ...trigger, annotations }] },
     env: { FN_ASYNC_CONSUMERS: '4' },
     ...options,

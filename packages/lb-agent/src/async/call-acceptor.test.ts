@@ -13,12 +13,11 @@ beforeEach(() => {
   clock = new FakeClock();
   pushed = [];
   acceptor = new CallAcceptor({
-    queues: {
-      push: async ({ callId, body }): Promise<PushAnswer> => {
+    queue: {
+      enqueue: async ({ callId, body }): Promise<PushAnswer> => {
         pushed.push(`${callId} ${body.length}`);
         return { callId, duplicate: false };
       },
-      sources: () => [],
     },
     maxBodyBytes: 100 * KIB,
     // The heads of two calls, and one large body.

@@ -6,7 +6,6 @@ import {
   countFromZero,
   Deferred,
   describeError,
-  encodeQueuedRequest,
   FnError,
   type HeaderMap,
   headersFromRaw,
@@ -20,10 +19,10 @@ import {
 import { checkDeclaredLength, readBody } from '@fnfleet/http';
 import type { PushAnswer } from '@fnfleet/queue';
 import { triggerHeaders } from '../call/call-options.js';
-import type { CallQueues } from './call-queues.js';
+import { asyncMessage, type EnqueueAccess } from './call-queues.js';
 
 export interface CallAcceptorOptions {
-  readonly queues: CallQueues;
+  readonly queue: EnqueueAccess;
   /** Maximum size of a body, bytes. */
   readonly maxBodyBytes: number;
   /** Maximum size of all bodies that are held until a queue has confirmed them. */
@@ -72,7 +71,7 @@ export class CallAcceptor {
    * @param called what the request names; the trigger is empty for a direct call
    * @param hidden name of a header that the function must not see
    * @throws FnError `requestTooBig` before anything is read if the length is announced, `queueOverloaded` if too many bodies are
-   *   held, or if others need the room that a slow one takes; otherwise as `push` of the queues; CancelledError if the caller left before the end of the body
+   *   held, or if others need the room that a slow one takes; otherwise as `enqueue`; CancelledError if the caller left before the end of the body
    */
   async accept(callId: string, called: Called, req: IncomingMessage, hidden: string | undefined): Promise<PushAnswer> {
     try {
@@ -92,7 +91,7 @@ export class CallAcceptor {
     req: IncomingMessage,
     hidden: string | undefined,
   ): Promise<PushAnswer> {
-    const { queues, maxBodyBytes, clock } = this.options;
+    const { queue, maxBodyBytes, clock } = this.options;
     checkDeclaredLength(req, maxBodyBytes);
     const call: Arriving = { since: clock.now(), heldBytes: 0, isRefused: false, refusal: new Deferred() };
     try {
@@ -107,8 +106,8 @@ export class CallAcceptor {
       const given = headersOf(req, hidden);
       // Whoever runs the call later does not know of the request any more.
       const headers = triggerId === '' ? given : triggerHeaders(given, method, url);
-      const head = encodeQueuedRequest({ method, url, headers, triggerId, createdAt: clock.wallNow() });
-      return await queues.push({ callId, fnId, head, body, idempotencyKey: idempotencyKey(req) });
+      const request = { id: callId, fnId, method, url, headers, triggerId, createdAt: clock.wallNow() };
+      return await queue.enqueue({ ...asyncMessage(request, body), idempotencyKey: idempotencyKey(req) });
     } finally {
       this.arriving.delete(call);
       this.heldBytes -= call.heldBytes;

@@ -53,8 +53,8 @@ export interface FrontDoorOptions {
   readonly clientStallMs?: number;
   /** Header with the request id; empty: requests have no ids. */
   readonly requestIdHeader?: string;
-  /** Accepts asynchronous calls; without it they are refused. */
-  readonly acceptor?: CallAcceptor | undefined;
+  /** Accepts asynchronous calls. */
+  readonly acceptor: CallAcceptor;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -171,7 +171,6 @@ export class FrontDoor {
   /** Answers when the call is on disk. There is no call yet, and none to cancel. */
   private async accept(found: Found, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
     const { acceptor, guard } = this.options;
-    if (acceptor === undefined) throw new FnError('asyncUnsupported');
     writer.callId = acceptor.newId();
     const { fn } = isTriggered(found) ? found.template : found;
     const triggerId = isTriggered(found) ? found.triggerId : '';

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { hostname } from 'node:os';
 import {
   type Clock,
   type DrainResult,
@@ -38,9 +37,9 @@ import {
 } from '@fnfleet/placement';
 import type { AboutPull } from '@fnfleet/protocol';
 import type { TlsIdentity } from '@fnfleet/tls';
-import { AsyncConsumer } from '../async/async-consumer.js';
 import { CallAcceptor } from '../async/call-acceptor.js';
-import type { CallQueues } from '../async/call-queues.js';
+import { type CallQueues, type DequeueAccess, newUnsupportedAsyncEnqueueAccess } from '../async/call-queues.js';
+import { type AsyncLbAgent, withAsync } from '../async/with-async.js';
 import { WorkloadRecorder } from '../call/workload-recorder.js';
 import type { CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
 import { ApiClient } from '../lookup/api-client.js';
@@ -55,8 +54,7 @@ import { ReplayBudget } from '../replay/replay-budget.js';
 import type { LbSettings } from '../settings.js';
 import { FrontDoor } from './front-door.js';
 
-/** Time to report the ends of asynchronous calls when the balancer ends. Calls of which nothing is reported run again. */
-const REPORT_MS = 5_000;
+const NO_QUEUES: DequeueAccess = { sources: () => [] };
 
 /** Options for creating a runner. */
 export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'keepaliveTimeoutMs'>;
@@ -121,13 +119,12 @@ export function newLbServer(options: LbServerOptions): LbServer {
 
 class ComposedLbServer implements LbServer {
   readonly ready: Promise<void>;
-  readonly agent: LbAgent;
+  readonly agent: AsyncLbAgent;
   private readonly lookup: FunctionLookup;
   private readonly http: HttpService;
   private readonly clock: Clock;
   private readonly logs: RunnerLogs;
   private readonly recorder: WorkloadRecorder | undefined;
-  private readonly consumer: AsyncConsumer | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.closeOnce());
 
@@ -138,7 +135,7 @@ class ComposedLbServer implements LbServer {
     this.lookup = options.lookup ?? new CachedLookup(new ApiSource(api as ApiClient), clock, settings.lookupTtlMs);
     const maxBodyBytes = settings.mqMaxBody ?? MIB;
     const queues = options.queues ?? api?.queues(maxBodyBytes);
-    this.agent = newAgent(options, {
+    const agent = newAgent(options, {
       timing: settings,
       health: settings,
       queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
@@ -159,32 +156,25 @@ class ComposedLbServer implements LbServer {
       logger,
       clock,
     });
-    for (const listener of options.callListeners ?? []) this.agent.addCallListener(listener);
+    for (const listener of options.callListeners ?? []) agent.addCallListener(listener);
     if (settings.workloadFile) {
       this.recorder = new WorkloadRecorder(settings.workloadFile, clock, logger);
-      this.agent.addCallListener(this.recorder);
+      agent.addCallListener(this.recorder);
     }
-    const acceptor =
-      queues &&
-      new CallAcceptor({
-        queues,
-        maxBodyBytes,
-        maxHeldBytes: settings.asyncHeldBytes ?? 64 * MIB,
-        ids: new IdGenerator(),
-        clock,
-      });
-    if (queues !== undefined) {
-      this.consumer = new AsyncConsumer({
-        agent: this.agent,
-        lookup: this.lookup,
-        queues,
-        limit: settings.asyncConsumers ?? 0,
-        leaseMs: settings.asyncLeaseMs,
-        holder: `${hostname()}-${process.pid}`,
-        clock,
-        logger,
-      });
-    }
+    const acceptor = new CallAcceptor({
+      queue: queues ?? newUnsupportedAsyncEnqueueAccess(),
+      maxBodyBytes,
+      maxHeldBytes: settings.asyncHeldBytes ?? 64 * MIB,
+      ids: new IdGenerator(),
+      clock,
+    });
+    this.agent = withAsync(agent, queues ?? NO_QUEUES, {
+      lookup: this.lookup,
+      consumers: queues === undefined ? 0 : (settings.asyncConsumers ?? 0),
+      leaseMs: settings.asyncLeaseMs,
+      logger,
+      clock,
+    });
     this.logs = new RunnerLogs({ tls: runnerTls(options) });
     this.http = new HttpService({
       handler: requestHandler(this.agent, this.lookup, this.logs, acceptor, options),
@@ -215,7 +205,7 @@ class ComposedLbServer implements LbServer {
 
   private async drainOnce(graceMs: number): Promise<DrainResult> {
     const until = later(this.clock.now(), graceMs);
-    this.consumer?.stop();
+    this.agent.stopAsync();
     this.logs.close();
     const http = await this.http.drain({ graceMs });
     const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
@@ -225,10 +215,9 @@ class ComposedLbServer implements LbServer {
 
   private async closeOnce(): Promise<void> {
     this.logs.close();
-    this.consumer?.stop();
+    this.agent.stopAsync();
     await this.http.close();
     await this.agent.close();
-    await this.consumer?.whenIdle(REPORT_MS);
     await this.lookup.close();
     await this.recorder?.close();
   }
@@ -277,7 +266,7 @@ function requestHandler(
   agent: LbAgent,
   lookup: FunctionLookup,
   logs: RunnerLogs,
-  acceptor: CallAcceptor | undefined,
+  acceptor: CallAcceptor,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;

@@ -34,7 +34,8 @@ import {
   type FunctionSource,
   type LbServer,
   type LbSettings,
-  localQueue,
+  newDirectDequeueAccess,
+  newDirectEnqueueAccess,
   newLbServer,
 } from '@fnfleet/lb-agent';
 import type { TlsIdentity } from '@fnfleet/tls';
@@ -143,6 +144,7 @@ export class FullNode implements Service {
         maxSchedules: settings.schedulesMax,
       },
     );
+    const opened = () => queue.open();
     const placement = new LocalPlacement(agent, clock);
     this.server = newLbServer({
       settings,
@@ -150,7 +152,7 @@ export class FullNode implements Service {
       port,
       lookup,
       placement,
-      queues: localQueue(() => queue.open()),
+      queues: { ...newDirectEnqueueAccess(opened), ...newDirectDequeueAccess(opened) },
       routes,
       imagePulls: async () => agent.imagePulls,
       metrics: queue.measured(metrics),
