@@ -81,6 +81,7 @@ export function newBalancer(checkout) {
     },
     cors: newCorsPolicy([], []),
     guard: openGuard({ allowedHosts: [], corsOrigins: [] }),
+    acceptor: { newId: () => '', accept: () => Promise.reject(new Error('not here')) },
     maxRequestBytes: 0,
     requestIdHeader: '',
   });

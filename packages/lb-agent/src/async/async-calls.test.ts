@@ -284,11 +284,9 @@ describe('an asynchronous call', () => {
   it('of a function that has its share starts as soon as another one of it has ended', async () => {
     await queue.close();
     queue = await openSqliteQueue({ path: ':memory:' });
-    const calls: PromiseWithResolvers<void>[] = [];
+    const gates = Array.from({ length: 8 }, () => Promise.withResolvers<void>());
     const runner = new FakeRunner('r').does(async (call, signal) => {
-      const gate = Promise.withResolvers<void>();
-      calls.push(gate);
-      await gate.promise;
+      await gates[Number(call.model.id.slice(1))]?.promise;
       return new FakeRunner('inner').finishes().tryCall(call, signal);
     });
     for (let n = 0; n < 8; n += 1) await push(`c${n}`);
@@ -296,7 +294,7 @@ describe('an asynchronous call', () => {
     for (let n = 0; n < 8; n += 1) {
       // Two may run, and a reservation waits for calls of others: it would for 20 s.
       await until(`c${Math.min(7, n + 1)}`, ({ state }) => state === 'running');
-      calls[n]?.resolve();
+      gates[n]?.resolve();
       await ended(`c${n}`);
     }
   });

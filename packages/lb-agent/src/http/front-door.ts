@@ -54,7 +54,7 @@ export interface FrontDoorOptions {
   /** Header with the request id; empty: requests have no ids. */
   readonly requestIdHeader?: string;
   /** Accepts asynchronous calls. */
-  readonly acceptor: CallAcceptor;
+  readonly acceptor: Pick<CallAcceptor, 'newId' | 'accept'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
