@@ -28,6 +28,8 @@ const REST_MS = 50;
 const READ_MESSAGES = 32;
 /** Also where servers accept larger messages. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** The shortest that the client accepts. */
+const MIN_EXPIRY_MS = 1_000;
 /** After this time the server forgets a reader that is gone. */
 const READER_MS = 30_000;
 
@@ -105,7 +107,8 @@ export class ReplicatedLog {
 
   /** Forgets messages that a snapshot contains. */
   async forget(upTo: number): Promise<void> {
-    await this.parts.manager.streams.purge(this.place.stream, { seq: upTo + 1 });
+    // NATS 2.9 takes 1 for all.
+    if (upTo > 0) await this.parts.manager.streams.purge(this.place.stream, { seq: upTo + 1 });
     await this.lastSequence();
   }
 
@@ -142,10 +145,16 @@ export class ReplicatedLog {
       isInDoubt = true;
       await clock.sleep(REST_MS, ending);
     }
-    // Says more, if it was deleted.
-    await streamInfo(this.parts.manager, this.place.stream);
+    await this.mustExist();
     const { message } = cause as Error;
     throw new LogTrouble('unconfirmed', `no acknowledgement in time (${message})`, { cause });
+  }
+
+  /** A server without the stream does not answer, like one that is slow. @throws LogTrouble only if it is known to be gone */
+  private async mustExist(): Promise<void> {
+    await streamInfo(this.parts.manager, this.place.stream).catch((error: unknown) => {
+      if (error instanceof LogTrouble && error.kind === 'setup') throw error;
+    });
   }
 
   private async isStored(seq: number, data: Uint8Array): Promise<boolean> {
@@ -185,7 +194,10 @@ export async function* readMessages(
     let seq = after;
     while (seq < upTo) {
       const before = seq;
-      const portion = await consumer.fetch({ max_messages: READ_MESSAGES, expires: timeoutMs });
+      const portion = await consumer.fetch({
+        max_messages: READ_MESSAGES,
+        expires: Math.max(timeoutMs, MIN_EXPIRY_MS),
+      });
       for await (const message of portion) {
         seq = message.seq;
         yield { seq, data: message.data };

@@ -87,7 +87,8 @@ export class Snapshots {
       await this.parts.manager.streams.purge(this.stream, { filter: this.subject(id) });
       return false;
     }
-    await this.parts.manager.streams.purge(this.stream, { seq: first });
+    // NATS 2.9 takes 1 for all.
+    if (first > 1) await this.parts.manager.streams.purge(this.stream, { seq: first });
     return true;
   }
 

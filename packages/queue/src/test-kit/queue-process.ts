@@ -1,4 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MessageQueue } from '../message-queue.js';
+import { openNatsQueue } from '../nats/nats-queue.js';
 import { openSqliteQueue } from '../sqlite/sqlite-queue.js';
 
 /** Operations at the same time. */
@@ -14,9 +17,12 @@ export type Acknowledged =
 export class QueueProcess {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** @param prefix of the ids of its calls */
-  static async start(path: string, prefix: string, onReport: (report: Acknowledged) => void): Promise<QueueProcess> {
-    const child = fork(__filename, [path, prefix], { execArgv: ['--no-warnings'] });
+  /**
+   * @param store a file, or a URL of NATS
+   * @param prefix of the ids of its calls
+   */
+  static async start(store: string, prefix: string, onReport: (report: Acknowledged) => void): Promise<QueueProcess> {
+    const child = fork(__filename, [store, prefix], { execArgv: ['--no-warnings'] });
     await new Promise<void>((resolve, reject) => {
       child.on('message', (report: Acknowledged | { readonly kind: 'ready' }) => {
         if (report.kind === 'ready') resolve();
@@ -35,8 +41,26 @@ export class QueueProcess {
   }
 }
 
-async function work(path: string, prefix: string): Promise<void> {
-  const queue = await openSqliteQueue({ path });
+/** Repeats what another node, or a server that is away, did not let happen. */
+async function untilAnswered<T>(act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if ((error as { status?: number }).status !== 503) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+async function open(store: string): Promise<MessageQueue> {
+  return store.startsWith('nats:')
+    ? await openNatsQueue({ url: store, allowUnsynced: true })
+    : await openSqliteQueue({ path: store });
+}
+
+async function work(store: string, prefix: string): Promise<void> {
+  const queue = await open(store);
   const report = (acknowledged: Acknowledged) => process.send?.(acknowledged);
   process.send?.({ kind: 'ready' });
   let pushes = 0;
@@ -44,17 +68,19 @@ async function work(path: string, prefix: string): Promise<void> {
     for (;;) {
       pushes += 1;
       const callId = `${prefix}-${pushes}`;
-      await queue.push({ callId, fnId: `f${pushes % 3}`, head: '{}', body: Buffer.alloc(1_024) });
+      const fnId = `f${pushes % 3}`;
+      await untilAnswered(() => queue.push({ callId, fnId, head: '{}', body: Buffer.alloc(1_024) }));
       report({ kind: 'pushed', callId });
     }
   };
   const consumer = async () => {
     for (;;) {
-      const deliveries = await queue.reserve({ holder: prefix, limit: 4, leaseMs: 30_000, waitMs: 1_000 });
+      const wanted = { holder: prefix, limit: 4, leaseMs: 30_000, waitMs: 1_000 };
+      const deliveries = await untilAnswered(() => queue.reserve(wanted));
       for (const { lease, attempt } of deliveries) report({ kind: 'delivered', callId: lease.callId, attempt });
       await Promise.all(
         deliveries.map(async ({ lease }) => {
-          const { kind } = await queue.complete(lease, { head: '{}', body: Buffer.from('ok') });
+          const { kind } = await untilAnswered(() => queue.complete(lease, { head: '{}', body: Buffer.from('ok') }));
           if (kind === 'completed') report({ kind, callId: lease.callId });
         }),
       );
@@ -64,8 +90,8 @@ async function work(path: string, prefix: string): Promise<void> {
 }
 
 if (require.main === module) {
-  const [path = '', prefix = ''] = process.argv.slice(2);
-  work(path, prefix).catch((error: Error) => {
+  const [store = '', prefix = ''] = process.argv.slice(2);
+  work(store, prefix).catch((error: Error) => {
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   });

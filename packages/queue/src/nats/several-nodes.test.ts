@@ -1,0 +1,129 @@
+// needs: nats-server
+// takes: 20 s
+import { eventually, NatsServer } from '@fnfleet/testing';
+import type { MessageQueue } from '../message-queue.js';
+import { InlineNats } from '../testing/nats-setup.js';
+import type { NatsEngineOptions, NatsEngineParts } from './nats-engine.js';
+import { openNatsQueue } from './nats-queue.js';
+import { ReplicatedLog } from './replicated-log.js';
+
+/** `deaf` cannot hear who asks whether it leads, as if the network between them were cut. */
+const USERS = `authorization { users: [
+  { user: hears, password: p }
+  { user: deaf, password: p, permissions: { subscribe: { deny: "*.leader" } } }
+] }`;
+
+/** Writes wherever the log ends. */
+class UnfencedLog extends ReplicatedLog {
+  protected override async publish(data: Uint8Array): Promise<number> {
+    return await super.publish(data, await this.lastSequence(), 5_000);
+  }
+}
+
+let server: NatsServer;
+let opened: MessageQueue[];
+let name: string;
+let queues = 0;
+
+beforeAll(async () => {
+  server = await NatsServer.start({ config: USERS });
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  queues += 1;
+  name = `q${queues}`;
+  opened = [];
+});
+afterEach(() => Promise.all(opened.map((queue) => queue.close())));
+
+async function node(user: 'hears' | 'deaf' = 'hears', parts: Partial<NatsEngineParts> = {}): Promise<MessageQueue> {
+  const queue = await openNatsQueue({
+    url: server.url(name, { login: `${user}:p@` }),
+    allowUnsynced: true,
+    startThread: (options: NatsEngineOptions) => new InlineNats(options, parts),
+  });
+  opened.push(queue);
+  return queue;
+}
+const push = (to: MessageQueue, callId: string) => to.push({ callId, fnId: 'f', head: '{}', body: Buffer.from('x') });
+const state = async (of: MessageQueue, callId: string) => (await of.get(callId))?.state;
+const UNAVAILABLE = { code: 'queueUnavailable' };
+
+it('one of several nodes leads; the others say that they do not, and one of them takes over when it ends', async () => {
+  const one = await node();
+  const others = [await node(), await node()] as const;
+  await push(one, 'a');
+  const [delivery] = await one.reserve({ holder: 'lb', limit: 1, leaseMs: 60_000 });
+  for (const other of others) {
+    await expect(push(other, 'b')).rejects.toMatchObject(UNAVAILABLE);
+    await expect(other.reserve({ holder: 'lb', limit: 1, leaseMs: 1, waitMs: 60_000 })).rejects.toMatchObject(
+      UNAVAILABLE,
+    );
+    await expect(other.get('a')).rejects.toMatchObject(UNAVAILABLE);
+  }
+  await one.close();
+  const leader = await eventually(() => Promise.any(others.map((other) => other.stats().then(() => other))));
+  // The lease is still good.
+  expect(await leader.extend(delivery?.lease ?? { callId: '', token: '' }, 60_000)).toEqual({ kind: 'extended' });
+  await push(leader, 'b');
+  const [last] = others.filter((other) => other !== leader);
+  await expect(push(last as MessageQueue, 'c')).rejects.toMatchObject(UNAVAILABLE);
+}, 60_000);
+
+it('a node that waits for its turn is told when it has it', async () => {
+  const one = await node();
+  const other = await node();
+  const told = new Promise((resolve) => other.subscribe(({ kind }) => kind === 'ready' && resolve(kind)));
+  await one.close();
+  expect(await told).toBe('ready');
+  await push(other, 'a');
+});
+
+describe('of two nodes that both believe to lead', () => {
+  /** @returns calls that were accepted, and that the queue does not have */
+  async function lostCalls(parts: Partial<NatsEngineParts> = {}): Promise<readonly string[]> {
+    const old = await node('deaf', parts);
+    await push(old, 'a');
+    const current = await node('hears', parts);
+    await push(current, 'b');
+    const accepted = ['a', 'b'];
+    await push(old, 'c').then(
+      () => accepted.push('c'),
+      () => undefined,
+    );
+    await push(current, 'd').then(
+      () => accepted.push('d'),
+      () => undefined,
+    );
+    const states = await Promise.all(accepted.map((callId) => state(current, callId)));
+    return accepted.filter((_, at) => states[at] !== 'ready');
+  }
+
+  it('one can write: no call that was accepted is lost', async () => {
+    expect(await lostCalls()).toEqual([]);
+  });
+
+  it('both could without the expected sequence: a call would be lost', async () => {
+    const newLog = (...args: ConstructorParameters<typeof ReplicatedLog>) => new UnfencedLog(...args);
+    expect(await lostCalls({ newLog })).toEqual(['c']);
+  });
+
+  it.each`
+    what                              | act
+    ${'accepts no call'}              | ${(old: MessageQueue) => push(old, 'x')}
+    ${'leases no call'}               | ${(old: MessageQueue) => old.reserve({ holder: 'lb', limit: 1, leaseMs: 1_000 })}
+    ${'does not say who has a lease'} | ${(old: MessageQueue) => old.extend({ callId: 'b', token: 'of the other' }, 1_000)}
+    ${'does not say what there is'}   | ${(old: MessageQueue) => old.get('b')}
+  `('the older one $what', async ({ act }) => {
+    const old = await node('deaf');
+    await push(old, 'a');
+    const current = await node();
+    await push(current, 'b');
+    await expect(act(old)).rejects.toMatchObject(UNAVAILABLE);
+    const found = await current.reserve({ holder: 'lb', limit: 10, leaseMs: 60_000 });
+    expect(found.map(({ lease, attempt }) => [lease.callId, attempt])).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
+  });
+});
