@@ -101,7 +101,7 @@ class RunningApiServer implements ApiServer {
     const store = options.datastore ?? (await this.openStore());
     const clock = options.clock ?? systemClock;
     this.feeds = newChangeFeeds(store, settings, { clock, logger: this.log });
-    this.queue = new LazyQueue(settings, { clock, logger: this.log });
+    this.queue = new LazyQueue(settings, { clock, logger: this.log, store, feeds: this.feeds });
     const app = createNodeApp({
       settings,
       logger: this.log,

@@ -78,6 +78,12 @@ export {
 } from './metrics/registry.js';
 export type { Labels } from './metrics/series.js';
 export { type App, appToJson, parseApp } from './models/app.js';
+export {
+  ASYNC_ANNOTATION,
+  type AsyncPolicy,
+  asyncPolicyOf,
+  MAX_WAIT_SECONDS,
+} from './models/async-policy.js';
 export { parseBody } from './models/body-json.js';
 export {
   type Annotations,

@@ -178,7 +178,10 @@ export abstract class CallRules {
   }
 
   configure(fnId: string, limits: FunctionLimits, time: TimeMark): undefined {
-    this.limit(this.functions.named(fnId) ?? this.addFunction(fnId), limits, time);
+    const known = this.functions.named(fnId);
+    // A function is not remembered for having no limits.
+    if (known === undefined && limits.concurrency === undefined && limits.rate === undefined) return;
+    this.limit(known ?? this.addFunction(fnId), limits, time);
   }
 
   /** What is leased in a reservation: one function after the other, as long as there is room. */

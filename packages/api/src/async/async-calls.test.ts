@@ -29,7 +29,8 @@ beforeEach(async () => {
     metrics: (_req, res) => void res.end(renderPrometheus(readMetrics(), {})),
   });
   appId = await api.app('shop');
-  fnId = await api.fn(appId, 'resize');
+  const policy = { attempts: 2, backoff: 0, max_backoff: 0, retry_on: ['function'] };
+  fnId = await api.fn(appId, 'resize', { annotations: { 'fnfleet/async': policy } });
 });
 afterEach(async () => {
   await api.close();
@@ -142,7 +143,7 @@ describe('a balancer', () => {
   });
 
   it('reports what the function has printed in each attempt: the log of a call is that of the last one', async () => {
-    await accept('c1', { policy: { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] } });
+    await accept('c1');
     await accept('c2');
     const log = (callId: string, accept?: string, of = fnId) =>
       api.send('GET', `/v2/fns/${of}/calls/${callId}/log`, undefined, accept === undefined ? undefined : { accept });
@@ -189,8 +190,7 @@ describe('a balancer', () => {
   });
 
   it('says how several calls ended in one request, and learns which leases it has lost', async () => {
-    const policy = { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] };
-    await accept('c1', { policy });
+    await accept('c1');
     await accept('c2');
     await accept('c3');
     const leases = (await reserve()).map(({ call_id, token }) => ({ call_id, token }));
@@ -477,7 +477,6 @@ describe('an operator of dead letters', () => {
 });
 
 describe('the metrics of a node', () => {
-  const policy = { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] };
   const failure = { kind: 'retry', blame: 'function', code: 'functionFailed', message: 'no such cat' };
   const levels = async () =>
     [...(await api.get('/metrics')).text.matchAll(/^fn_mq_calls\{state="(\w+)"\} (\d+)$/gm)].map(
@@ -504,7 +503,7 @@ describe('the metrics of a node', () => {
   });
 
   it('count how calls come and go', async () => {
-    await accept('c1', { policy, idempotency_key: 'order-7' });
+    await accept('c1', { idempotency_key: 'order-7' });
     metrics.reset();
     await accept('c2', { idempotency_key: 'order-7' });
     await accept('c3');

@@ -37,10 +37,16 @@ async function isEmpty(): Promise<void> {
   expect(await asked).toBeUndefined();
 }
 
+/** There is a timer more, and none comes or goes: no operation of the queue is under way. */
 async function untilWaiting(): Promise<void> {
   const before = clock.pendingTimers;
-  for (let turns = 0; turns < 100 && clock.pendingTimers <= before; turns += 1)
+  let last = before;
+  for (let turns = 0, same = 0; turns < 100 && same < 5; turns += 1) {
     await new Promise((resolve) => setTimeout(resolve, 5));
+    const now = clock.pendingTimers;
+    same = now > before && now === last ? same + 1 : 0;
+    last = now;
+  }
 }
 
 describe('a balancer of Fn that hands in a call', () => {

@@ -6,6 +6,7 @@ import {
   encodeQueuedRequest,
   encodeQueuedResponse,
   FnError,
+  MAX_WAIT_SECONDS,
   parseBody,
   TurnoverMap,
 } from '@fnfleet/core';
@@ -62,7 +63,7 @@ export function fnQueueHandlers(
         }),
         body: Buffer.from(fields.text('payload') ?? ''),
         priority: fields.whole('priority', 0, 2) as Priority | undefined,
-        delayMs: 1_000 * (fields.whole('delay', 0, 2 ** 31 - 1) ?? 0),
+        delayMs: delayOf(fields.whole('delay', 0, 2 ** 31 - 1)),
       });
       sendEmpty(res, 204);
     },
@@ -100,6 +101,11 @@ export function fnQueueHandlers(
       sendEmpty(res, 204);
     },
   };
+}
+
+/** Fn's balancers leave out a delay of 0. A longer one than allowed here is the longest. */
+function delayOf(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : 1_000 * Math.min(seconds, MAX_WAIT_SECONDS);
 }
 
 /** @returns undefined if its function does not exist any more: then the call is dead */

@@ -1,7 +1,11 @@
 import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
 import type { NodeAppOptions } from '@fnfleet/http';
 import { checkQueueUrl, type MessageQueue, openQueue } from '@fnfleet/queue';
+import type { Datastore } from '../datastore/datastore.js';
+import type { ChangeFeeds } from '../feed/change-feeds.js';
 import type { ApiSettings } from '../settings.js';
+import { TermsOfFunctions } from './owners-terms.js';
+import { LimitsFollower, policyTerms } from './policies.js';
 import { QueueMeter } from './queue-meter.js';
 
 /** Minimum time between two attempts to open the queue, milliseconds. */
@@ -19,6 +23,8 @@ export interface QueueAccess {
   open(): Promise<MessageQueue>;
   /** Makes a change if the queue is open. Failures are only logged. */
   whenOpen(change: (queue: MessageQueue) => Promise<void>): Promise<void>;
+  /** A function or an app has changed: what its owner has set for calls applies to the next one. */
+  forget(id: string): void;
   /** Aborts when the node drains: long polls end. */
   readonly ending: AbortSignal;
 }
@@ -26,6 +32,9 @@ export interface QueueAccess {
 export interface QueueAccessParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The functions, whose owners set how their calls are run. */
+  readonly store: Pick<Datastore, 'fns' | 'apps'>;
+  readonly feeds: Pick<ChangeFeeds, 'follow'>;
   /** Opens a queue; by default the one that FN_MQ_URL names. */
   readonly openQueue?: () => Promise<MessageQueue>;
 }
@@ -41,6 +50,8 @@ export class LazyQueue implements QueueAccess {
   private failedAt: MonoMs = LONG_AGO;
   private said = '';
   private meter: QueueMeter | undefined;
+  private readonly terms: TermsOfFunctions;
+  private unfollow: (() => void) | undefined;
   private readonly closing = new Once(() => this.shut());
 
   constructor(
@@ -48,7 +59,8 @@ export class LazyQueue implements QueueAccess {
     private readonly parts: QueueAccessParts,
   ) {
     const url = queueUrl(settings);
-    const { clock, logger } = parts;
+    const { clock, logger, store } = parts;
+    this.terms = new TermsOfFunctions(store, clock, [policyTerms]);
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
     this.opener = url === undefined ? undefined : (parts.openQueue ?? open);
   }
@@ -91,6 +103,10 @@ export class LazyQueue implements QueueAccess {
     }
   }
 
+  forget(id: string): void {
+    this.terms.forget(id);
+  }
+
   /** A handler for `GET /metrics` that shows how much the queue holds now. */
   measured(metrics: NodeAppOptions['metrics']): NodeAppOptions['metrics'] {
     if (metrics === undefined) return undefined;
@@ -112,11 +128,16 @@ export class LazyQueue implements QueueAccess {
 
   private async openWith(opener: () => Promise<MessageQueue>): Promise<MessageQueue> {
     this.meter = new QueueMeter(await opener(), this.parts.clock);
-    return this.meter.queue;
+    const queue = this.terms.of(this.meter.queue);
+    // It begins with a reset, because limits may have changed while the queue was not open.
+    const follower = new LimitsFollower({ terms: this.terms, whenOpen: (change) => this.whenOpen(change) });
+    this.unfollow = this.parts.feeds.follow(follower);
+    return queue;
   }
 
   private async shut(): Promise<void> {
     this.end();
+    this.unfollow?.();
     const queue = await this.opening?.catch(() => undefined);
     await queue?.close();
     this.meter?.end();

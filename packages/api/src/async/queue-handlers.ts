@@ -1,16 +1,23 @@
-import { decodeFrames, encodeFrames, FnError, type Frame, KIB, MIB, parseBody, TurnoverMap } from '@fnfleet/core';
+import {
+  decodeFrames,
+  encodeFrames,
+  FnError,
+  type Frame,
+  KIB,
+  MAX_WAIT_SECONDS,
+  MIB,
+  parseBody,
+  TurnoverMap,
+} from '@fnfleet/core';
 import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
 import {
   type Delivery,
   type FailureKind,
-  type FunctionLimits,
   type Lease,
   MAX_HELD,
   type MessageQueue,
   type NewMessage,
-  type Priority,
   type ReserveRequest,
-  type RetryPolicy,
 } from '@fnfleet/queue';
 import type { QueueAccess } from './queue-access.js';
 
@@ -107,6 +114,7 @@ function undefinedIfNone(error: unknown): undefined {
   throw error;
 }
 
+/** What callers choose. What owners choose is added by the queue that is opened. */
 function messageOf({ head, body }: Frame): NewMessage {
   const fields = parseBody(head);
   return {
@@ -114,34 +122,8 @@ function messageOf({ head, body }: Frame): NewMessage {
     fnId: required(fields, 'fn_id'),
     head: fields.text('head') ?? '',
     body,
-    priority: fields.whole('priority', 0, 2) as Priority | undefined,
-    delayMs: fields.whole('delay_ms', 0, MAX_MS),
-    maxAgeMs: fields.whole('max_age_ms', 0, MAX_MS),
+    delayMs: fields.whole('delay_ms', 0, 1_000 * MAX_WAIT_SECONDS),
     idempotencyKey: fields.text('idempotency_key'),
-    policy: partOf(fields, 'policy', policyOf),
-    limits: partOf(fields, 'limits', limitsOf),
-  };
-}
-
-function policyOf(fields: Fields): RetryPolicy {
-  const retryOn = fields.raw('retry_on');
-  if (!Array.isArray(retryOn) || retryOn.some((kind) => !FAILURE_KINDS.includes(kind)))
-    throw new FnError('invalidJson');
-  return {
-    attempts: requiredWhole(fields, 'attempts', 1),
-    backoffMs: requiredWhole(fields, 'backoff_ms', 0),
-    maxBackoffMs: requiredWhole(fields, 'max_backoff_ms', 0),
-    retryOn,
-  };
-}
-
-function limitsOf(fields: Fields): FunctionLimits {
-  return {
-    concurrency: fields.whole('concurrency', 1, MAX_MS),
-    rate: partOf(fields, 'rate', (rate) => ({
-      calls: requiredWhole(rate, 'calls', 1),
-      perMs: requiredWhole(rate, 'per_ms', 1),
-    })),
   };
 }
 
@@ -200,15 +182,4 @@ function required(fields: Fields, name: string): string {
   const value = fields.text(name);
   if (!value) throw new FnError('invalidJson');
   return value;
-}
-
-function requiredWhole(fields: Fields, name: string, min: number): number {
-  const value = fields.whole(name, min, MAX_MS);
-  if (value === undefined) throw new FnError('invalidJson');
-  return value;
-}
-
-function partOf<T>(fields: Fields, name: string, read: (part: Fields) => T): T | undefined {
-  const part = fields.raw(name);
-  return part === undefined ? undefined : read(parseBody(JSON.stringify(part)));
 }

@@ -33,8 +33,12 @@ export interface ApiContext extends ResourceContext {
 
 /** All routes under `/v2`: a handler for each declared operation. */
 export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
-  const apps = resourceHandlers(appResource(store, listeners.app ?? []), context);
-  const fns = resourceHandlers(fnResource(store, urls, [...(listeners.fn ?? []), buryCalls(context)]), context);
+  const { queue } = context;
+  const apps = resourceHandlers(appResource(store, [...(listeners.app ?? []), forget(queue)]), context);
+  const fns = resourceHandlers(
+    fnResource(store, urls, [...(listeners.fn ?? []), forget(queue), buryCalls(context)]),
+    context,
+  );
   const triggers = resourceHandlers(
     triggerResource(store, urls, [admitSchedules(store, context), ...(listeners.trigger ?? [])]),
     context,
@@ -70,6 +74,11 @@ export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiLi
     const { method, path } = API_OPERATIONS[id as ApiOperationId];
     return { method, path, access: 'operator', handle };
   });
+}
+
+/** What owners have set for asynchronous calls applies to those that come after the response. */
+function forget(queue: QueueAccess): ResourceListener<App | Fn> {
+  return { afterUpdate: ({ id }) => queue.forget(id) };
 }
 
 /**

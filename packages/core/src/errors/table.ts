@@ -253,6 +253,12 @@ const API_ERRORS = {
     doc: 'A bound of the queue is reached (FN_MQ_MAX_CALLS, FN_MQ_MAX_BYTES). Calls that wait are run, and dead letters can be purged. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
+  delayInvalid: {
+    status: 400,
+    blame: 'caller',
+    text: 'Fn-Delay is not valid. It should be a number of seconds from 0 to {max}',
+    doc: 'How long the asynchronous call waits before it starts.',
+  },
   queueOverloaded: {
     status: 503,
     blame: 'platform',
@@ -443,6 +449,11 @@ const API_ERRORS = {
     400,
     'annotation fnfleet/idempotent is not valid. It should be true or false',
     'Whether a call may run again when its runner is lost before it answered.',
+  ),
+  asyncPolicyInvalid: entry(
+    400,
+    'annotation fnfleet/async is not valid: {problem}',
+    'How the asynchronous calls of a function, or of the functions of an app, are run: see docs/async.md.',
   ),
   fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
   fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),

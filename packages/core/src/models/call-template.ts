@@ -5,7 +5,7 @@ import type { Call, CallType } from './call.js';
 import { type CommonFields, encodeOnce } from './call-json.js';
 import type { Fn } from './fn.js';
 import { mergeAnnotations } from './maps.js';
-import { withoutDeployed } from './own-annotations.js';
+import { annotationsOfCalls } from './own-annotations.js';
 
 /** The part that is the same for every call of one function. Built once while the function is cached. */
 export class CallTemplate {
@@ -29,7 +29,7 @@ export class CallTemplate {
       appId: app.id,
       appName: app.name,
       config,
-      annotations: withoutDeployed(mergeAnnotations(app.annotations, fn.annotations)),
+      annotations: annotationsOfCalls(mergeAnnotations(app.annotations, fn.annotations)),
       syslogUrl: app.syslogUrl,
       timeoutSeconds: fn.timeoutSeconds,
       idleTimeoutSeconds: fn.idleTimeoutSeconds,

@@ -5,12 +5,13 @@ import { newTrigger } from '../resources/trigger.js';
 import { CallTemplate } from './call-template.js';
 import { invokeTypeOf, isIdempotent } from './own-annotations.js';
 
-it('what deploy records is not sent with calls and does not change the slot key', () => {
+it('what deploy records, and how asynchronous calls are run, is not sent with calls and does not change the slot key', () => {
   const now = wallMs(1_000);
   const app = newApp({ name: 'a' }, 'a1', now);
   const annotations = {
     'fnfleet/deployed': ['memory'],
     'fnfleet/deployed.2': ['config A'],
+    'fnfleet/async': { attempts: 5 },
     'fnfleet/deployedness': 'other',
     team: 'x',
   };

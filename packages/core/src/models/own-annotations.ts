@@ -1,3 +1,4 @@
+import { ASYNC_ANNOTATION } from './async-policy.js';
 import type { Annotations } from './call.js';
 
 /* The annotations that have a meaning here. All others are the owner's. */
@@ -54,7 +55,11 @@ export function isDeployedAnnotation(key: string): boolean {
   return key === DEPLOYED_ANNOTATION || key.startsWith(`${DEPLOYED_ANNOTATION}.`);
 }
 
-/** The annotations of a function that are sent with its calls. */
-export function withoutDeployed(annotations: Annotations): Annotations {
-  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !isDeployedAnnotation(key)));
+/**
+ * The annotations of a function that are sent with its calls. Others would only make containers of their own: a container serves
+ * calls with the same annotations.
+ */
+export function annotationsOfCalls(annotations: Annotations): Annotations {
+  const isSent = (key: string) => key !== ASYNC_ANNOTATION && !isDeployedAnnotation(key);
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => isSent(key)));
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors/table.js';
+import { ASYNC_ANNOTATION, problemOfAsyncPolicy } from '../models/async-policy.js';
 import type { Annotations } from '../models/call.js';
 import { isEmptyValue } from '../models/maps.js';
 import { type Rule, rule, ruled } from './rules.js';
@@ -21,6 +22,15 @@ const RULES: Rule<Annotations>[] = [
   }),
   rule('annotationsTooMany', (annotations) => Object.keys(annotations).length <= MAX_KEYS, { maxProperties: MAX_KEYS }),
 ];
+
+/** Of a function, or of an app for its functions. */
+export const ASYNC_RULE: Rule<Annotations> = {
+  code: 'asyncPolicyInvalid',
+  violation({ [ASYNC_ANNOTATION]: value }) {
+    const problem = value === undefined ? undefined : problemOfAsyncPolicy(value);
+    return problem === undefined ? undefined : { problem };
+  },
+};
 
 /** @param own rules about annotations that have a meaning for this kind of resource */
 export function annotationsField(description: string, own: readonly Rule<Annotations>[] = []) {

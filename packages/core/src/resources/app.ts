@@ -2,9 +2,10 @@ import { z } from 'zod';
 import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
 import { type App, appToJson, completeApp } from '../models/app.js';
+import { ASYNC_ANNOTATION, ASYNC_SCHEMA } from '../models/async-policy.js';
 import { mergeAnnotations, mergeConfig } from '../models/maps.js';
 import { revised } from '../models/revision.js';
-import { annotationsField } from './annotations.js';
+import { ASYNC_RULE, annotationsField } from './annotations.js';
 import { checkConfigKeys, configField, configOf } from './config.js';
 import { nameRules, WORD } from './names.js';
 import { checkResource, dateOf, oneOf, type Rule, readBody, ruled, serverDate, text } from './rules.js';
@@ -38,7 +39,9 @@ export const appSchema = z
       examples: ['shop'],
     }),
     config: configField('Environment variables of all its functions.'),
-    annotations: annotationsField('Facts about the app, for people and tools; sent with its calls.'),
+    annotations: annotationsField('Facts about the app, for people and tools; sent with its calls.', [
+      { ...ASYNC_RULE, says: { properties: { [ASYNC_ANNOTATION]: ASYNC_SCHEMA } } },
+    ]),
     syslog_url: ruled(z.string(), [SYSLOG_RULE], {
       description: `Where the logs of its functions are sent, by ${SYSLOG_SCHEMES.join(', ')}. The empty text removes it.`,
       examples: ['tcp://logs.example.com:514'],

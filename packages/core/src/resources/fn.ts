@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
+import { ASYNC_ANNOTATION, ASYNC_SCHEMA } from '../models/async-policy.js';
 import { completeFn, DEFAULT_LIMITS, type Fn, fnToJson, INT32_MAX, INT32_MIN, UINT64_MAX } from '../models/fn.js';
 import { problemOfImage } from '../models/image-name.js';
 import { mergeAnnotations, mergeConfig } from '../models/maps.js';
 import { IDEMPOTENT_ANNOTATION, isStandby, MAX_STANDBY, STANDBY_ANNOTATION } from '../models/own-annotations.js';
 import { revised } from '../models/revision.js';
-import { annotationsField } from './annotations.js';
+import { ASYNC_RULE, annotationsField } from './annotations.js';
 import { SHAPES } from './app.js';
 import { checkConfigKeys, configField, configOf } from './config.js';
 import { nameRules, PATH_SEGMENT } from './names.js';
@@ -41,6 +42,7 @@ const ANNOTATIONS_WITH_MEANING = [
           description: 'Whether a call may run again when its runner is lost before it answered.',
           type: 'boolean',
         },
+        [ASYNC_ANNOTATION]: ASYNC_SCHEMA,
       },
     },
   ),
@@ -48,6 +50,7 @@ const ANNOTATIONS_WITH_MEANING = [
     'fnIdempotentInvalid',
     ({ [IDEMPOTENT_ANNOTATION]: value }) => value === undefined || typeof value === 'boolean',
   ),
+  ASYNC_RULE,
 ];
 
 /** A function in requests and responses. Fields are in the order of their checks. */

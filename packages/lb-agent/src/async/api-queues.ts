@@ -76,21 +76,9 @@ export class ApiQueues implements CallQueues {
 
   /** The same call may reach a node twice, which has no effect: its id says that it is the same. */
   async enqueue(message: NewMessage): Promise<PushAnswer> {
-    const { callId, fnId, head, priority, delayMs, maxAgeMs, idempotencyKey, policy, limits, body } = message;
-    const said = {
-      ...{ call_id: callId, fn_id: fnId, head, priority, delay_ms: delayMs, max_age_ms: maxAgeMs },
-      idempotency_key: idempotencyKey,
-      policy: policy && {
-        attempts: policy.attempts,
-        backoff_ms: policy.backoffMs,
-        max_backoff_ms: policy.maxBackoffMs,
-        retry_on: policy.retryOn,
-      },
-      limits: limits && {
-        concurrency: limits.concurrency,
-        rate: limits.rate && { calls: limits.rate.calls, per_ms: limits.rate.perMs },
-      },
-    };
+    const { callId, fnId, head, delayMs, idempotencyKey, body } = message;
+    // The rest is decided where the call is accepted.
+    const said = { call_id: callId, fn_id: fnId, head, delay_ms: delayMs, idempotency_key: idempotencyKey };
     const bytes = encodeFrames([{ head: JSON.stringify(said), body }]);
     const leave = this.inflight.enter();
     try {

@@ -85,6 +85,30 @@ describe('a caller of an asynchronous call', () => {
     expect(again.headers['fn-call-id']).toBe(first.call_id);
   });
 
+  it('may let the call wait before it starts, in seconds', async () => {
+    const fleet = await start(new FakeRunner('r').finishes());
+    const pushed = jest.spyOn(queue, 'push');
+    const { body } = await invoke(fleet, { 'fn-delay': '2592000' });
+    expect(await queue.get(JSON.parse(body).call_id)).toMatchObject({ state: 'delayed' });
+    await invoke(fleet, { 'fn-delay': '0.0015' });
+    await invoke(fleet, { 'fn-delay': '' });
+    expect(pushed.mock.calls.map(([{ delayMs }]) => delayMs)).toEqual([2_592_000_000, 2, undefined]);
+  });
+
+  it.each(['-1', '1e3', '2592001', '9'.repeat(1_000), 'soon', '1, 2', '0x1', '.5', '5s'])(
+    'is refused for a wait of %s, and the next one is taken',
+    async (delay) => {
+      const fleet = await start(new FakeRunner('r').finishes());
+      const answer = await invoke(fleet, { 'fn-delay': delay });
+      expect([answer.status, JSON.parse(answer.body).message]).toEqual([
+        400,
+        'Fn-Delay is not valid. It should be a number of seconds from 0 to 2592000',
+      ]);
+      expect(await queue.stats()).toMatchObject({ ready: 0, delayed: 0 });
+      expect((await invoke(fleet)).status).toBe(202);
+    },
+  );
+
   it('cannot forge the number of the attempt', async () => {
     const runner = new FakeRunner('r').finishes();
     const { body } = await invoke(await start(runner), { 'fn-attempt': '7' });

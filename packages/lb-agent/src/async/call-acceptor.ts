@@ -12,6 +12,7 @@ import {
   type IdGenerator,
   isHopByHop,
   later,
+  MAX_WAIT_SECONDS,
   type MonoMs,
   requestUrl,
   TurnoverSet,
@@ -70,7 +71,7 @@ export class CallAcceptor {
    * @param callId of a call that is handed in only once
    * @param called what the request names; the trigger is empty for a direct call
    * @param hidden name of a header that the function must not see
-   * @throws FnError `requestTooBig` before anything is read if the length is announced, `queueOverloaded` if too many bodies are
+   * @throws FnError `delayInvalid` or `requestTooBig` before anything is read if the length is announced, `queueOverloaded` if too many bodies are
    *   held, or if others need the room that a slow one takes; otherwise as `enqueue`; CancelledError if the caller left before the end of the body
    */
   async accept(callId: string, called: Called, req: IncomingMessage, hidden: string | undefined): Promise<PushAnswer> {
@@ -92,6 +93,7 @@ export class CallAcceptor {
     hidden: string | undefined,
   ): Promise<PushAnswer> {
     const { queue, maxBodyBytes, clock } = this.options;
+    const delayMs = delayOf(req);
     checkDeclaredLength(req, maxBodyBytes);
     const call: Arriving = { since: clock.now(), heldBytes: 0, isRefused: false, refusal: new Deferred() };
     try {
@@ -107,7 +109,7 @@ export class CallAcceptor {
       // Whoever runs the call later does not know of the request any more.
       const headers = triggerId === '' ? given : triggerHeaders(given, method, url);
       const request = { id: callId, fnId, method, url, headers, triggerId, createdAt: clock.wallNow() };
-      return await queue.enqueue({ ...asyncMessage(request, body), idempotencyKey: idempotencyKey(req) });
+      return await queue.enqueue({ ...asyncMessage(request, body), delayMs, idempotencyKey: idempotencyKey(req) });
     } finally {
       this.arriving.delete(call);
       this.heldBytes -= call.heldBytes;
@@ -141,6 +143,17 @@ export class CallAcceptor {
 function headersOf(req: IncomingMessage, hidden: string | undefined): HeaderMap {
   const all = Object.entries(headersFromRaw(req.rawHeaders));
   return Object.fromEntries(all.filter(([name, values]) => name !== hidden && !isHopByHop(name, values[0] ?? '')));
+}
+
+/** `Fn-Delay`, in seconds. @throws FnError `delayInvalid` */
+function delayOf({ headers }: IncomingMessage): number | undefined {
+  const text = headers['fn-delay'];
+  if (text === undefined || text === '') return undefined;
+  const isNumber = typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text);
+  if (!isNumber || Number(text) > MAX_WAIT_SECONDS) {
+    throw new FnError('delayInvalid', { params: { max: MAX_WAIT_SECONDS } });
+  }
+  return Math.ceil(1_000 * Number(text));
 }
 
 function idempotencyKey({ headers }: IncomingMessage): string | undefined {

@@ -120,7 +120,7 @@ export class FullNode implements Service {
     const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock, signal });
     const feeds = newChangeFeeds(store, settings, { clock, logger });
     this.feeds = feeds;
-    const queue = new LazyQueue(settings, { clock, logger });
+    const queue = new LazyQueue(settings, { clock, logger, store, feeds });
     this.queue = queue;
     const lookup = new CachedLookup(new StoredFunctions(store, feeds), clock);
     try {
