@@ -15,6 +15,11 @@
  *   telemetry   the whole path with traces and metrics going to a collector, against none
  *   placement   choosing a runner among 10, 1 000 and 10 000, with each placer
  *   transport   Engage alone between two processes, against the same with node:http2
+ *   async-accept  asynchronous calls that are accepted a second, each synced to disk, against sync calls
+ *   async-start   the time from accepted to started, and to ended, of single asynchronous calls
+ *   async-drain   how fast a backlog runs, against sync calls
+ *   async-beside  p99 of sync calls while a backlog of 100 000 runs, against sync calls alone
+ *   async-memory  resident memory of API node and balancer while 100 000 calls wait, or BENCH_BACKLOG
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3 --against <commit>]
  *
@@ -22,6 +27,13 @@
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
+import {
+  measureAsyncAccept,
+  measureAsyncBeside,
+  measureAsyncDrain,
+  measureAsyncMemory,
+  measureAsyncStart,
+} from './async.mjs';
 import { measureBodies } from './bodies.mjs';
 import { withCleanUp } from './clean-up.mjs';
 import { measureColdStart } from './cold-start.mjs';
@@ -57,6 +69,11 @@ const PARTS = new Map(
     telemetry: measureTelemetry,
     placement: measurePlacement,
     transport: measureTransport,
+    'async-accept': measureAsyncAccept,
+    'async-start': measureAsyncStart,
+    'async-drain': measureAsyncDrain,
+    'async-beside': measureAsyncBeside,
+    'async-memory': measureAsyncMemory,
   }),
 );
 const KNOWN = [...PARTS.keys()].join(',');

@@ -42,6 +42,9 @@ export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
     lbPid: pidOf('lb'),
     runnerPid: pidOf('runner1'),
     apiPid: pidOf('api'),
+    apiUrl: fleet.plan.apiUrl,
+    lbUrl: fleet.plan.lbUrl,
+    runnerAddress: String(fleet.plan.runnerAddresses[0]),
     runnerMetrics: `http://127.0.0.1:${port + 2}/metrics`,
     /**
      * Deploys a function and resolves with the URL to invoke it.

@@ -1,0 +1,239 @@
+import { startFleet } from './fleet.mjs';
+import { sleep } from './one-call.mjs';
+import { residentMib } from './processes.mjs';
+import { median, ms, quantile, table } from './statistics.mjs';
+import { load } from './wrk.mjs';
+
+/**
+ * @typedef {import('./trees.mjs').BenchOptions} BenchOptions
+ * @typedef {import('./wrk.mjs').Load} Load
+ * @typedef {Awaited<ReturnType<typeof startFleet>>} Fleet
+ */
+
+const ASYNC = { 'fn-invoke-type': 'async' };
+const CLIENTS = 64;
+const BODY_BYTES = 1024;
+const WARM_UP_SECONDS = 10;
+/** Calls that wait while others are measured. */
+const BACKLOG = 100_000;
+/** As many calls at a time as there are clients of sync calls. */
+const AS_MANY = { FN_ASYNC_CONSUMERS: `${CLIENTS}` };
+
+/**
+ * Accepted calls a second, each on disk with a sync, while none of them runs, and while they run; and sync calls in the same run.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncAccept({ seconds, rounds, undo }) {
+  const fleet = await startFleet({ undo });
+  const url = await fleet.deploy('micro');
+  const sync = { clients: CLIENTS, seconds, bytes: BODY_BYTES };
+  const async_ = { ...sync, headers: ASYNC };
+  await load(url, { ...sync, seconds: WARM_UP_SECONDS });
+  await load(url, async_);
+  /** @type {Load[][]} */
+  const [alone, waiting, running] = [[], [], []];
+  for (let round = 0; round < rounds; round += 1) {
+    await drained(fleet);
+    alone.push(await load(url, sync));
+    await cordon(fleet, true);
+    waiting.push(await load(url, async_));
+    await cordon(fleet, false);
+    running.push(await load(url, async_));
+  }
+  const floor = median(alone.map(({ rate }) => rate));
+  /** @param {string} name @param {readonly Load[]} loads */
+  const row = (name, loads) => {
+    const rate = median(loads.map((each) => each.rate));
+    const [p50, p99] = [median(loads.map((each) => each.p50)), median(loads.map((each) => each.p99))];
+    const failed = loads.reduce((sum, each) => sum + each.failed, 0);
+    return [name, Math.round(rate), (rate / floor).toFixed(2), ms(p50), ms(p99), failed];
+  };
+  return table(
+    [`${CLIENTS} clients, 1 KiB`, 'a second', 'of the sync rate', 'p50 ms', 'p99 ms', 'refused'],
+    [row('sync calls', alone), row('accepted, none runs', waiting), row('accepted, while they run', running)],
+  );
+}
+
+/**
+ * How fast a backlog runs, against sync calls of the same function by as many clients, in turns.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncDrain({ seconds, rounds, undo, trees }) {
+  const rows = [];
+  for (const tree of trees) {
+    const fleet = await startFleet({ undo, tree, settings: AS_MANY });
+    const url = await fleet.deploy('micro');
+    const sync = { clients: CLIENTS, seconds, bytes: BODY_BYTES };
+    await load(url, { ...sync, seconds: WARM_UP_SECONDS });
+    await fill(fleet, url, 5_000);
+    await drainRate(fleet);
+    const [rates, drains] = [[0].slice(1), [0].slice(1)];
+    for (let round = 0; round < rounds; round += 1) {
+      const { rate } = await load(url, sync);
+      rates.push(rate);
+      await fill(fleet, url, Math.ceil(rate * seconds));
+      drains.push(await drainRate(fleet));
+    }
+    const ratios = drains.map((drain, at) => drain / (rates[at] ?? Number.NaN));
+    rows.push([
+      tree.name,
+      Math.round(median(rates)),
+      Math.round(median(drains)),
+      median(ratios).toFixed(2),
+      ratios.map((ratio) => ratio.toFixed(2)).join(', '),
+    ]);
+  }
+  return table(['code', 'sync calls/s', `drained/s, FN_ASYNC_CONSUMERS=${CLIENTS}`, 'ratio', 'of each round'], rows);
+}
+
+/**
+ * From accepted to leased, and to ended, when nothing else goes on: by the records of the calls, whose times are whole milliseconds.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncStart({ rounds, undo }) {
+  const fleet = await startFleet({ undo });
+  const url = await fleet.deploy('micro');
+  await load(url, { clients: 1, seconds: WARM_UP_SECONDS });
+  const [started, ended, answered] = [[0].slice(1), [0].slice(1), [0].slice(1)];
+  for (let n = 0; n < 100 * (rounds + 1); n += 1) {
+    const from = performance.now();
+    const response = await fetch(url, { method: 'POST', headers: ASYNC, body: '{}' });
+    const { call_id } = await response.json();
+    const tookMs = performance.now() - from;
+    let call = await callOf(fleet, call_id);
+    while (call.status !== 'success') {
+      await sleep(2);
+      call = await callOf(fleet, call_id);
+    }
+    // The first ones warm up.
+    if (n < 100) continue;
+    answered.push(tookMs);
+    started.push(Date.parse(call.started_at) - Date.parse(call.created_at));
+    ended.push(Date.parse(call.completed_at) - Date.parse(call.created_at));
+  }
+  /** @param {string} name @param {readonly number[]} values */
+  const row = (name, values) => [name, ms(quantile(values, 0.5)), ms(quantile(values, 0.99))];
+  return table(
+    [`${started.length} calls, one after the other`, 'p50 ms', 'p99 ms'],
+    [
+      row('request until 202', answered),
+      row('accepted until leased', started),
+      row('accepted until its success is on disk', ended),
+    ],
+  );
+}
+
+/**
+ * p99 of sync calls alone, once more alone, which shows the noise, and while a backlog runs through the same balancer and runner;
+ * in turns. Meanwhile the API node, which sync calls do not need, is suspended, and with it the queue.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
+  const rows = [];
+  for (const tree of trees) {
+    const fleet = await startFleet({ undo, tree });
+    const suspend = (/** @type {boolean} */ suspended) => process.kill(fleet.apiPid, suspended ? 'SIGSTOP' : 'SIGCONT');
+    undo.push(() => suspend(false));
+    const background = await fleet.deploy('background');
+    const kinds = [
+      { name: 'answers at once', url: await fleet.deploy('micro'), clients: 4 },
+      { name: 'takes 20 ms', url: await fleet.deploy('sleeper', { MICRO_SLEEP_MS: '20' }), clients: 8 },
+    ];
+    for (const { url } of kinds) await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+    for (const { name, url, clients } of kinds) {
+      await fill(fleet, background, BACKLOG);
+      await cordon(fleet, false);
+      const [alone, again, beside, drained] = [[0].slice(1), [0].slice(1), [0].slice(1), [0].slice(1)];
+      for (let round = 0; round < rounds; round += 1) {
+        suspend(true);
+        await load(url, { clients, seconds: 1 });
+        alone.push((await load(url, { clients, seconds })).p99);
+        again.push((await load(url, { clients, seconds })).p99);
+        suspend(false);
+        await load(url, { clients, seconds: 1 });
+        const before = await depth(fleet);
+        beside.push((await load(url, { clients, seconds })).p99);
+        drained.push((before - (await depth(fleet))) / seconds);
+      }
+      /** @param {readonly number[]} values @param {(at: number) => number} base */
+      const ratios = (values, base) => median(values.map((value, at) => value / base(at))).toFixed(3);
+      const first = (/** @type {number} */ at) => alone[at] ?? Number.NaN;
+      const both = (/** @type {number} */ at) => (first(at) + (again[at] ?? Number.NaN)) / 2;
+      rows.push([
+        tree.name,
+        `${name}, ${clients} clients`,
+        ms(median(alone)),
+        ratios(again, first),
+        ratios(beside, both),
+        Math.round(median(drained)),
+      ]);
+    }
+  }
+  return table(['code', 'sync calls', 'p99 alone, ms', 'alone again', 'while a backlog runs', 'drained/s'], rows);
+}
+
+/**
+ * Resident memory of API node and balancer with more and more calls that wait.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncMemory({ undo }) {
+  const fleet = await startFleet({ undo });
+  const url = await fleet.deploy('micro');
+  await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS, headers: ASYNC });
+  await drained(fleet);
+  const rows = [];
+  for (const calls of [1_000, BACKLOG, Number(process.env.BENCH_BACKLOG ?? BACKLOG)]) {
+    await fill(fleet, url, calls);
+    rows.push([await depth(fleet), Math.round(residentMib(fleet.apiPid)), Math.round(residentMib(fleet.lbPid))]);
+  }
+  return table(['calls that wait', 'API node MiB', 'balancer MiB'], rows);
+}
+
+/** Calls wait until there are so many, and go on waiting. @param {Fleet} fleet @param {string} url @param {number} calls */
+async function fill(fleet, url, calls) {
+  await cordon(fleet, true);
+  for (let missing = calls - (await depth(fleet)); missing > 0; missing = calls - (await depth(fleet))) {
+    await load(url, { clients: CLIENTS, seconds: Math.max(1, missing / 4_000), bytes: BODY_BYTES, headers: ASYNC });
+  }
+}
+
+/** Lets what waits run. @returns calls a second, without the first and the last tenth. @param {Fleet} fleet */
+async function drainRate(fleet) {
+  const all = await depth(fleet);
+  await cordon(fleet, false);
+  const at = async (/** @type {number} */ share) => {
+    for (;;) {
+      const left = await depth(fleet);
+      if (left <= all * share) return { left, time: performance.now() };
+      await sleep(20);
+    }
+  };
+  const [from, to] = [await at(0.9), await at(0.1)];
+  await drained(fleet);
+  return (1_000 * (from.left - to.left)) / (to.time - from.time);
+}
+
+/** @param {Fleet} fleet */
+async function drained(fleet) {
+  while ((await depth(fleet)) > 0) await sleep(50);
+}
+
+/** How many calls wait or run. @param {Fleet} fleet */
+async function depth({ apiUrl }) {
+  const text = await (await fetch(`${apiUrl}/metrics`)).text();
+  const counter = (/** @type {string} */ name) =>
+    Number(text.match(new RegExp(`^fn_mq_${name}_total\\S* (\\d+)`, 'm'))?.[1] ?? 0);
+  return counter('accepted') - counter('completed') - counter('dead') - counter('cancelled');
+}
+
+/** Balancers take no asynchronous calls while their only runner is cordoned. @param {Fleet} fleet @param {boolean} cordoned */
+async function cordon({ lbUrl, runnerAddress }, cordoned) {
+  const url = `${lbUrl}/fleet/cordons/${encodeURIComponent(runnerAddress)}`;
+  const { ok, status } = await fetch(url, { method: cordoned ? 'PUT' : 'DELETE' });
+  if (!ok) throw new Error(`the cordon was answered ${status}`);
+}
+
+/** @param {Fleet} fleet @param {string} callId */
+async function callOf({ apiUrl }, callId) {
+  return await (await fetch(`${apiUrl}/v2/calls/${callId}`)).json();
+}
