@@ -30,8 +30,8 @@ export async function measureAsyncAccept({ seconds, rounds, undo }) {
   const async_ = { ...sync, headers: ASYNC };
   await load(url, { ...sync, seconds: WARM_UP_SECONDS });
   await load(url, async_);
-  /** @type {Load[][]} */
-  const [alone, waiting, running] = [[], [], []];
+  /** @type {Record<'alone' | 'waiting' | 'running', Load[]>} */
+  const { alone, waiting, running } = { alone: [], waiting: [], running: [] };
   for (let round = 0; round < rounds; round += 1) {
     await drained(fleet);
     alone.push(await load(url, sync));
@@ -67,7 +67,8 @@ export async function measureAsyncDrain({ seconds, rounds, undo, trees }) {
     await load(url, { ...sync, seconds: WARM_UP_SECONDS });
     await fill(fleet, url, 5_000);
     await drainRate(fleet);
-    const [rates, drains] = [[0].slice(1), [0].slice(1)];
+    /** @type {Record<'rates' | 'drains', number[]>} */
+    const { rates, drains } = { rates: [], drains: [] };
     for (let round = 0; round < rounds; round += 1) {
       const { rate } = await load(url, sync);
       rates.push(rate);
@@ -94,11 +95,12 @@ export async function measureAsyncStart({ rounds, undo }) {
   const fleet = await startFleet({ undo });
   const url = await fleet.deploy('micro');
   await load(url, { clients: 1, seconds: WARM_UP_SECONDS });
-  const [started, ended, answered] = [[0].slice(1), [0].slice(1), [0].slice(1)];
+  /** @type {Record<'started' | 'ended' | 'answered', number[]>} */
+  const { started, ended, answered } = { started: [], ended: [], answered: [] };
   for (let n = 0; n < 100 * (rounds + 1); n += 1) {
     const from = performance.now();
     const response = await fetch(url, { method: 'POST', headers: ASYNC, body: '{}' });
-    const { call_id } = await response.json();
+    const { call_id } = /** @type {{ call_id: string }} */ (await response.json());
     const tookMs = performance.now() - from;
     let call = await callOf(fleet, call_id);
     while (call.status !== 'success') {
@@ -143,7 +145,8 @@ export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
     for (const { name, url, clients } of kinds) {
       await fill(fleet, background, BACKLOG);
       await cordon(fleet, false);
-      const [alone, again, beside, drained] = [[0].slice(1), [0].slice(1), [0].slice(1), [0].slice(1)];
+      /** @type {Record<'alone' | 'again' | 'beside' | 'drained', number[]>} */
+      const { alone, again, beside, drained } = { alone: [], again: [], beside: [], drained: [] };
       for (let round = 0; round < rounds; round += 1) {
         suspend(true);
         await load(url, { clients, seconds: 1 });
@@ -233,7 +236,12 @@ async function cordon({ lbUrl, runnerAddress }, cordoned) {
   if (!ok) throw new Error(`the cordon was answered ${status}`);
 }
 
-/** @param {Fleet} fleet @param {string} callId */
+/**
+ * @param {Fleet} fleet
+ * @param {string} callId
+ * @returns {Promise<Record<'status' | 'created_at' | 'started_at' | 'completed_at', string>>}
+ */
 async function callOf({ apiUrl }, callId) {
-  return await (await fetch(`${apiUrl}/v2/calls/${callId}`)).json();
+  const response = await fetch(`${apiUrl}/v2/calls/${callId}`);
+  return JSON.parse(await response.text());
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { MIB } from '@fnfleet/core';
 import { freePorts } from '@fnfleet/testing';
@@ -70,14 +70,18 @@ export class ChaosFleet {
     readonly fnIds: Readonly<Record<TargetFunction, string>>,
   ) {}
 
-  static async start(open: (folder: string) => Promise<ChaosStore>, leaseMs: number): Promise<ChaosFleet> {
+  static async start(
+    open: (folder: string) => Promise<ChaosStore>,
+    leaseMs: number,
+    logLevel: string,
+  ): Promise<ChaosFleet> {
     const footprint = new Footprint();
     const iofs = path.join(footprint.dataDir, 'iofs');
     mkdirSync(iofs);
     const port = await freePorts(4);
     const store = await open(footprint.dataDir);
     const [apiUrl, lbUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
-    const shared = { ...footprint.env, ...PATIENCE, FN_BIND_ADDRESS: '127.0.0.1' };
+    const shared = { ...footprint.env, ...PATIENCE, FN_BIND_ADDRESS: '127.0.0.1', FN_LOG_LEVEL: logLevel };
     const nodes = [
       new NodeVictim('API node', {
         ...shared,
@@ -126,6 +130,12 @@ export class ChaosFleet {
   linesAbout(text: string, limit: number): string[] {
     const lines = this.nodes.flatMap(({ name, log }) => log.split('\n').map((line) => `${name}: ${line}`));
     return lines.filter((line) => line.includes(text)).slice(-limit);
+  }
+
+  /** Writes what the nodes have logged into a folder, a file for each. */
+  saveLogs(folder: string): void {
+    mkdirSync(folder, { recursive: true });
+    for (const { name, log } of this.nodes) writeFileSync(path.join(folder, `${name.replace(' ', '-')}.log`), log);
   }
 
   /** Drains the nodes. Resolves with what is left on the machine although nothing should be. */

@@ -23,6 +23,17 @@ export interface ChaosReport {
   readonly logs: readonly string[];
 }
 
+export interface ChaosSurroundings {
+  /** Is told how far it is. */
+  readonly say: (line: string) => void;
+  /** Ends it early, with nothing left. */
+  readonly signal: AbortSignal;
+  /** A fault that is made each time the API node is down, to see that it is noticed. */
+  readonly plant?: PlantedFault | undefined;
+  /** Folder for what the nodes log, then everything. */
+  readonly logs?: string | undefined;
+}
+
 /** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
 const DRAIN_MS = 180_000;
 const POLL_MS = 20;
@@ -35,13 +46,12 @@ const CALLS_WITH_LINES = 5;
 /**
  * Calls are accepted, run, fail, hang and are cancelled while the processes of the fleet are killed and started again, each at
  * times of its own; then every process is left alone, and what became of the calls is judged.
- * @param plant a fault that is made each time the API node is down, to see that it is noticed
  * @throws the signal's reason
  */
 export async function chaos(
   store: string,
   options: ChaosOptions,
-  { say, signal, plant }: { say: (line: string) => void; signal: AbortSignal; plant?: PlantedFault | undefined },
+  { say, signal, plant, logs }: ChaosSurroundings,
 ): Promise<ChaosReport> {
   const open = STORES.get(store);
   if (open === undefined) throw new Error(`no store ${store}; known: ${[...STORES.keys()].join(', ')}`);
@@ -53,10 +63,14 @@ export async function chaos(
   let fleet: ChaosFleet | undefined;
   try {
     let openStore: Awaited<ReturnType<typeof open>> | undefined;
-    fleet = await ChaosFleet.start(async (folder) => {
-      openStore = await open(folder);
-      return openStore;
-    }, options.leaseMs);
+    fleet = await ChaosFleet.start(
+      async (folder) => {
+        openStore = await open(folder);
+        return openStore;
+      },
+      options.leaseMs,
+      logs === undefined ? 'info' : 'debug',
+    );
     const clients = new ChaosClients(fleet, recorder, options);
     let planted = 0;
     const whileGone = (victim: Victim) => {
@@ -105,6 +119,7 @@ export async function chaos(
       clearInterval(reporting);
     }
   } finally {
+    if (logs !== undefined) fleet?.saveLogs(logs);
     left = (await fleet?.stop()) ?? [];
     await recorder.close();
   }

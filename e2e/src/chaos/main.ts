@@ -2,6 +2,7 @@
  * Kills the processes of a fleet again and again, and looks whether it keeps what it has promised.
  *
  *   npm run chaos -- async [--store sqlite|all] [--calls 10000] [--seed <number>] [--short] [--plant loss|duplicate]
+ *     [--logs <folder>]
  *
  * Prints figures, and ends with code 1 unless everything held. --plant makes faults of its own in the queue while the API
  * node is down: they must be noticed.
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       short: { type: 'boolean', default: false },
       plant: { type: 'string' },
+      logs: { type: 'string' },
     },
   });
   if (positionals.join() !== 'async') throw new Error('what is to be in chaos? known: async');
@@ -45,7 +47,7 @@ async function main(): Promise<void> {
   const reports = [];
   for (const store of stores) {
     say(`${store}, seed ${options.seed}`);
-    reports.push(await chaos(store, options, { say, signal: stopping.signal, plant }));
+    reports.push(await chaos(store, options, { say, signal: stopping.signal, plant, logs: values.logs }));
   }
   console.log(renderReports(reports));
   process.exitCode = reports.every(holds) ? 0 : 1;

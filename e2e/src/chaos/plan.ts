@@ -36,8 +36,8 @@ export const FULL_FORM: ChaosOptions = {
   runs: { min: 1, max: 600 },
   upMs: 15_000,
   downMs: { min: 0, max: 1_500 },
-  suspensions: 20,
-  leaseMs: 10_000,
+  suspensions: 10,
+  leaseMs: 6_000,
 };
 
 /** For every change: the same in small. */
