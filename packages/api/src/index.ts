@@ -6,6 +6,7 @@ export {
   type QueueAccessParts,
   queueUrl,
 } from './async/queue-access.js';
+export { backUpQueue, type QueueContents, restoreQueue } from './async/queue-backup.js';
 export { backUp, type DatabaseContents, restore } from './datastore/backup.js';
 export type {
   AppFilter,

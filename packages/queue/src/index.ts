@@ -14,4 +14,5 @@ export {
   type RetryState,
 } from './retry-policy.js';
 export { boundsOf, type QueueSettings, queueSettings } from './settings.js';
+export { contentsOfQueue, isQueueLocked, prepareRestoredQueue, type QueueContents } from './sqlite/queue-copy.js';
 export { openSqliteQueue, type SqliteQueueOptions } from './sqlite/sqlite-queue.js';

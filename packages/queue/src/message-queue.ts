@@ -87,8 +87,21 @@ export interface MessageQueue {
    */
   subscribe(listener: (event: QueueEvent) => void): () => void;
 
+  /**
+   * Makes a consistent copy in a new file beside that of the queue, while the queue goes on. The caller removes it. Only for queues
+   * in a file: others have the backup of their server.
+   */
+  readonly save?: () => Promise<SavedQueue>;
+
   /** Waits for what has been submitted. Waiting reservations return empty. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A copy of a queue. */
+export interface SavedQueue {
+  readonly file: string;
+  /** Inode of the file of the queue, by which somebody else recognizes it. */
+  readonly inode: string;
 }
 
 /** What a consumer needs to run a call; `head` is opaque to the queue. */

@@ -33,11 +33,7 @@ const MAX_TRIES = 100;
  */
 export function copyDatabase(from: string, to: string): void {
   requireFile(from);
-  if (statSync(to, { throwIfNoEntry: false }) !== undefined) throw new Error(`${to} exists already`);
-  // SQLite would take it for the log of the database, and remove it.
-  if (COMPANIONS.some((end) => entryOf(to) === `${entryOf(from)}${end}`)) {
-    throw new Error(`${to} is a name that SQLite uses for ${from}; choose another one`);
-  }
+  requireFree(from, to);
   const draft = newDraft(`${to}.new-`);
   try {
     // Created first, because SQLite would create it readable for all.
@@ -48,14 +44,51 @@ export function copyDatabase(from: string, to: string): void {
     } finally {
       database.close();
     }
-    checkDatabase(draft);
-    sync(draft);
-    // Unlike a rename, a link never replaces what somebody else has created there in the meantime.
-    linkSync(draft, to);
-    sync(dirname(to));
+    placeCopy(draft, to);
   } finally {
     removeDatabase(draft);
   }
+}
+
+/**
+ * Receives a copy of a database that another process has made of one that nobody else can open.
+ * @param receive writes it into a new file
+ * @throws Error when the copy is damaged, or when something is at `to`
+ */
+export async function receiveDatabase(
+  from: string,
+  to: string,
+  receive: (draft: string) => Promise<void>,
+): Promise<void> {
+  requireFree(from, to);
+  const draft = newDraft(`${to}.new-`);
+  try {
+    await receive(draft);
+    // One file: a reader needs no log beside it.
+    const database = new DatabaseSync(draft);
+    database.exec('pragma journal_mode = delete');
+    database.close();
+    placeCopy(draft, to);
+  } finally {
+    removeDatabase(draft);
+  }
+}
+
+/** @throws Error unless a copy of the database can be made there */
+function requireFree(from: string, to: string): void {
+  if (statSync(to, { throwIfNoEntry: false }) !== undefined) throw new Error(`${to} exists already`);
+  // SQLite would take it for the log of the database, and remove it.
+  if (COMPANIONS.some((end) => entryOf(to) === `${entryOf(from)}${end}`)) {
+    throw new Error(`${to} is a name that SQLite uses for ${from}; choose another one`);
+  }
+}
+
+function placeCopy(draft: string, to: string): void {
+  checkDatabase(draft);
+  sync(draft);
+  // Unlike a rename, a link never replaces what somebody else has created there in the meantime.
+  linkSync(draft, to);
+  sync(dirname(to));
 }
 
 /**
@@ -95,7 +128,7 @@ export async function restoreDatabase(
 }
 
 /** A file name that no other process uses. Removes what killed processes have left under such names. */
-function newDraft(prefix: string): string {
+export function newDraft(prefix: string): string {
   const folder = dirname(prefix);
   const start = basename(prefix);
   for (const name of readdirSync(folder)) {
@@ -172,7 +205,7 @@ function hasLog(path: string): boolean {
   return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-function removeDatabase(path: string): void {
+export function removeDatabase(path: string): void {
   for (const file of [path, ...COMPANIONS.map((end) => `${path}${end}`)]) rmSync(file, { force: true });
 }
 

@@ -156,5 +156,10 @@ export function queueUrl({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>)
   const [path = ''] = dbUrl.slice(SQLITE.length).split('?');
   // A database that is lost with its process has no file to put a queue beside.
   if (path === ':memory:') return undefined;
-  return `${SQLITE}${path.replace(/(\.\w+)?$/, '')}-mq.db`;
+  return `${SQLITE}${besideDatabase(path)}`;
+}
+
+/** Where the queue of a database in a file is, unless FN_MQ_URL says otherwise. */
+export function besideDatabase(path: string): string {
+  return `${path.replace(/(\.\w+)?$/, '')}-mq.db`;
 }

@@ -112,6 +112,7 @@ function counted(queue: MessageQueue): MessageQueue {
     redrive: (selection) => queue.redrive(selection),
     purge: (selection) => queue.purge(selection),
     stats: () => queue.stats(),
+    save: queue.save && (() => queue.save?.() as ReturnType<NonNullable<MessageQueue['save']>>),
     subscribe: (listener) => queue.subscribe(listener),
     close: () => queue.close(),
   };

@@ -363,6 +363,21 @@ export const API_OPERATIONS = {
     },
     errors: [...QUEUE_ERRORS, 'invalidJson'],
   },
+  saveQueue: {
+    method: 'GET',
+    path: '/v2/queue/backup',
+    tag: 'Functions',
+    summary: 'Save the queue of asynchronous calls',
+    description:
+      'For a queue in a file: a consistent copy of it, an SQLite database, while calls go on. `fnfleet backup` asks for it. One at a time.',
+    answers: {
+      200: {
+        description: 'The copy.',
+        body: { type: 'application/vnd.sqlite3', schema: 'text' },
+      },
+    },
+    errors: [...QUEUE_ERRORS, 'queueNotInFile'],
+  },
   enqueueFnCall: {
     method: 'PUT',
     path: '/v2/runner/async',

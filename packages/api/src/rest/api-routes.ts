@@ -3,6 +3,7 @@ import type { Route, RouteHandler } from '@fnfleet/http';
 import { callHandlers } from '../async/call-handlers.js';
 import { fnQueueHandlers } from '../async/fn-queue-handlers.js';
 import type { QueueAccess } from '../async/queue-access.js';
+import { saveQueue } from '../async/queue-backup.js';
 import { queueHandlers } from '../async/queue-handlers.js';
 import type { Datastore } from '../datastore/datastore.js';
 import type { ChangeFeeds } from '../feed/change-feeds.js';
@@ -68,6 +69,7 @@ export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiLi
       maxReportBytes: maxResourceBytes(context),
     }),
     ...callHandlers(context.queue, store),
+    saveQueue: saveQueue(context.queue),
     ...documentHandlers(context.publicLbUrl),
   };
   return Object.entries(handlers).map(([id, handle]) => {

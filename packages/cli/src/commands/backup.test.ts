@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type ApiServer, apiSettings, newApiServer, restore } from '@fnfleet/api';
-import { readSettings } from '@fnfleet/core';
+import { decodeFrames, encodeFrames, encodeQueuedRequest, readSettings, wallMs } from '@fnfleet/core';
 import { ApiClient } from '../api-client.js';
 import { runCommand } from '../test-kit/run-command.js';
 
@@ -193,6 +193,99 @@ async function stop(): Promise<void> {
   await server?.close();
   server = undefined;
 }
+
+describe('asynchronous calls', () => {
+  const head = encodeQueuedRequest({ method: 'POST', url: '/', headers: {}, triggerId: '', createdAt: wallMs(1_000) });
+
+  async function post(target: string, body: Buffer | string): Promise<Buffer> {
+    const response = await fetch(`${server?.address.url}${target}`, { method: 'POST', body: body as string });
+    expect(response.status).toBe(200);
+    return Buffer.from(await response.arrayBuffer());
+  }
+
+  async function accept(fnId: string, callId: string): Promise<void> {
+    const said = JSON.stringify({ call_id: callId, fn_id: fnId, head });
+    await post('/v2/runner/async/calls', encodeFrames([{ head: said, body: Buffer.from(callId) }]));
+  }
+
+  async function reserve(): Promise<{ call_id: string; token: string }[]> {
+    const bytes = await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'lb', limit: 1 }));
+    return decodeFrames(bytes, 100).map((frame) => JSON.parse(frame.head));
+  }
+
+  /** One has ended, one runs, and one waits. */
+  async function threeCalls(): Promise<string> {
+    const api = await start();
+    const fn = await api.createFn((await api.createApp('shop')).id, { name: 'cart', image: 'cart:1' });
+    await accept(fn.id, 'ended');
+    const [lease] = await reserve();
+    await post(
+      '/v2/runner/async/settle',
+      encodeFrames([{ head: JSON.stringify({ ...lease, kind: 'complete' }), body: Buffer.alloc(0) }]),
+    );
+    await accept(fn.id, 'runs');
+    await reserve();
+    await accept(fn.id, 'waits');
+    return fn.id;
+  }
+
+  const save = () => runCommand('backup', at('b.db'), '--db', url, '--api', server?.address.url ?? '');
+
+  it('are saved while the node runs, and restored to another host: none runs again unless somebody wants that', async () => {
+    const fnId = await threeCalls();
+    expect(await save()).toMatchObject({
+      output: `saved 1 app, 1 function, 0 triggers to ${at('b.db')}\nsaved 2 waiting calls, 0 dead letters, 1 ended call to ${at('b-mq.db')}\n`,
+      code: 0,
+    });
+    await accept(fnId, 'later');
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['waits']);
+    await stop();
+    expect(readdirSync(dir).filter((name) => /saving|new-/.test(name))).toEqual([]);
+    expect(statSync(at('b-mq.db')).mode & 0o777).toBe(0o600);
+    for (const name of readdirSync(dir).filter((file) => file.startsWith('fn'))) rmSync(at(name));
+
+    expect((await run('restore', 'b.db')).output).toContain(
+      'restored 0 waiting calls, 2 dead letters, 1 ended call; calls that had not ended are dead letters: fnfleet dead redrive runs them',
+    );
+    const api = await start();
+    const told = async (id: string) => (await api.getCall(id))?.status;
+    expect([await told('ended'), await told('runs'), await told('waits')]).toEqual(['success', 'error', 'error']);
+    expect((await api.getCall('waits'))?.error).toBe('restored from a backup: it may have run after that was made');
+    expect(await reserve()).toEqual([]);
+    await post(`/v2/fns/${fnId}/dead/redrive`, '');
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['runs']);
+  });
+
+  it('are saved when no node runs', async () => {
+    await threeCalls();
+    await stop();
+    expect((await save()).output).toContain(`saved 2 waiting calls, 0 dead letters, 1 ended call to ${at('b-mq.db')}`);
+  });
+
+  it('of a queue that is there go on when a backup is restored', async () => {
+    const fnId = await threeCalls();
+    await save();
+    await accept(fnId, 'later');
+    expect((await run('restore', 'b.db')).output).toContain(
+      'the queue of asynchronous calls was not replaced: its calls go on',
+    );
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['waits']);
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['later']);
+  });
+
+  it('of another node are not saved in their place, and nothing is left', async () => {
+    await threeCalls();
+    const first = server;
+    const settings = readSettings(apiSettings, { FN_DB_URL: url.replace('fn.db', 'other.db') });
+    server = newApiServer({ settings, port: 0, host: '127.0.0.1' });
+    await server.ready;
+    await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'lb' }));
+    const answer = await save();
+    expect(answer).toMatchObject({ output: expect.stringContaining('has another queue: name its own node'), code: 1 });
+    expect(readdirSync(dir).filter((name) => name.startsWith('b'))).toEqual([]);
+    await first?.drain({ graceMs: 0 });
+  });
+});
 
 function run(command: string, file: string) {
   return runCommand(command, at(file), '--db', url);

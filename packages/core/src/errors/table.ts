@@ -289,6 +289,11 @@ const API_ERRORS = {
     'Async functions are not supported on this server',
     'The API node has no queue: FN_DB_URL names a database server, and FN_MQ_URL is not set.',
   ),
+  queueNotInFile: entry(
+    400,
+    'The queue of asynchronous calls is not in a file of this node',
+    'It has no backup of its own: that of its server contains it.',
+  ),
   callNotFound: entry(404, 'Call not found', 'The queue has no such call of this function, or has forgotten it.'),
   callLogNotFound: entry(
     404,

@@ -37,10 +37,17 @@ export class QueueEngine implements BatchPlace {
         return { mark: this.lastMark() };
       case 'batch':
         return this.batch(request.operations, request.time);
+      case 'save':
+        throw new Error('a copy takes more than one turn');
       case 'close':
         this.forget();
         return undefined;
     }
+  }
+
+  /** Batches go on meanwhile. */
+  save(file: string): Promise<void> {
+    return this.usable().file.save(file);
   }
 
   private lastMark(): TimeMark | undefined {

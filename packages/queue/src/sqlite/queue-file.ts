@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { DatabaseSync, type Session, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type Session, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
 import type { TimeMark } from '../queue-time.js';
 import { SCHEMA, SCHEMA_VERSION } from './schema.js';
@@ -11,6 +11,18 @@ const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 32 * 1024;
 /** The log is truncated to this size after it has been larger. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** A file of this size may have as many free pages as it likes: they will be used again. 8 MiB. */
+const KEPT_PAGES = 2_048;
+/** How many pages one transaction gives back, so that other operations do not wait. 1 MiB. */
+const GIVEN_BACK_PAGES = 256;
+/** A file of an earlier release that is larger keeps its size: to rebuild it takes too long. */
+const MAX_REBUILT_PAGES = 8_192;
+/** How many pages are copied at a time: a commit waits for one such portion. */
+const SAVED_PAGES = 256;
+
+/** Value of `auto_vacuum`. */
+const INCREMENTAL = 2;
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -26,6 +38,8 @@ export class QueueFile {
   private changed = false;
   /** Of the open transaction. */
   private session: Session | undefined;
+  /** Pages were given back, and the file is as long as before until the log is written into it. */
+  private isShrinking = false;
 
   private constructor(
     private readonly database: DatabaseSync,
@@ -107,6 +121,10 @@ export class QueueFile {
     this.statement('commit').run();
     const trouble = this.files?.trouble;
     if (trouble !== undefined) throw new FileTrouble(`was ${trouble}`);
+    if (this.isShrinking && this.surplus === 0) {
+      this.isShrinking = false;
+      this.database.exec('pragma wal_checkpoint(passive)');
+    }
     return this.changed;
   }
 
@@ -146,9 +164,41 @@ export class QueueFile {
 
   /** Bytes in use, without free pages and the log. */
   get bytes(): number {
-    const pages = Number(this.one('pragma page_count')?.page_count);
-    const free = Number(this.one('pragma freelist_count')?.freelist_count);
-    return (pages - free) * Number(this.one('pragma page_size')?.page_size);
+    return (this.pages - this.freePages) * Number(this.one('pragma page_size')?.page_size);
+  }
+
+  /**
+   * Gives free pages back to the file system, in the open transaction, if most of the file is free: after a large backlog.
+   * @returns whether there are more of them
+   */
+  shrink(): boolean {
+    const { surplus } = this;
+    // A copy is as large as what it copies.
+    if (surplus === 0 || this.recordsChanges) return false;
+    this.database.exec(`pragma incremental_vacuum(${Math.min(surplus, GIVEN_BACK_PAGES)})`);
+    this.isShrinking = true;
+    this.changed = true;
+    return true;
+  }
+
+  /** Free pages beyond those in use. */
+  private get surplus(): number {
+    if (Number(this.one('pragma auto_vacuum')?.auto_vacuum) !== INCREMENTAL) return 0;
+    const { pages, freePages } = this;
+    return Math.max(0, freePages - Math.max(KEPT_PAGES, pages - freePages));
+  }
+
+  private get pages(): number {
+    return Number(this.one('pragma page_count')?.page_count);
+  }
+
+  private get freePages(): number {
+    return Number(this.one('pragma freelist_count')?.freelist_count);
+  }
+
+  /** A consistent copy in a new file; commits in between become a part of it. */
+  async save(file: string): Promise<void> {
+    await backup(this.database, file, { rate: SAVED_PAGES });
   }
 
   close(): void {
@@ -185,6 +235,8 @@ function migrate(database: DatabaseSync, mustExist: boolean): void {
   const tables = database.prepare("select name from sqlite_schema where type = 'table'").all();
   if (tables.length === 0) {
     if (mustExist) throw new FileTrouble('was replaced by one without a schema');
+    // Only an empty file takes it.
+    database.exec('pragma auto_vacuum = incremental; vacuum');
     database.exec(`begin immediate; ${SCHEMA} commit`);
     return;
   }
@@ -192,5 +244,13 @@ function migrate(database: DatabaseSync, mustExist: boolean): void {
   const version = database.prepare('select version from meta').get()?.version;
   if (version !== SCHEMA_VERSION) {
     throw new FileTrouble(`has schema version ${version}; this release knows ${SCHEMA_VERSION}`);
+  }
+  const mode = database.prepare('pragma auto_vacuum').get()?.auto_vacuum;
+  const pages = Number(database.prepare('pragma page_count').get()?.page_count);
+  if (mode === INCREMENTAL || pages > MAX_REBUILT_PAGES) return;
+  try {
+    database.exec('pragma auto_vacuum = incremental; vacuum');
+  } catch {
+    // There is no room for a second one. The queue works without.
   }
 }

@@ -9,9 +9,15 @@ import type { QueueFile, Row } from './queue-file.js';
 
 /** How many rows a portion of a long task changes, so that other operations do not wait for all of it. */
 const PORTION = 200;
+/** How often the queue looks whether its file has too many free pages, and pause between two portions that it gives back. */
+const SURPLUS_MS = 10_000;
+const SHRINK_MS = 50;
 
 /** The calls in the tables of a file: what is leased, what is due. */
 export class QueueStore extends CallRules {
+  private isShrinking = false;
+  private shrinkAt = Number.NEGATIVE_INFINITY;
+
   constructor(
     private readonly file: QueueFile,
     bounds: QueueBounds,
@@ -82,13 +88,22 @@ export class QueueStore extends CallRules {
       this.forgetSurplus(),
       this.forgetKeys(time),
     ];
+    this.shrink(time);
     return portions.some((isFull) => isFull);
+  }
+
+  /** Not faster than others need the disk for, and never as long as something else is due. */
+  private shrink(time: TimeMark): void {
+    if (time.at < this.shrinkAt) return;
+    this.isShrinking = this.file.shrink();
+    this.shrinkAt = time.at + (this.isShrinking ? SHRINK_MS : SURPLUS_MS);
   }
 
   /** When something is due, apart from what can wait for the next sweep. */
   nextDue(): number | undefined {
     const dues = [
       this.rateAt,
+      this.isShrinking ? this.shrinkAt : undefined,
       this.firstDue(`select min(due) as due from messages where state = ${DELAYED} and due is not null`),
       this.firstDue(`select min(due) as due from messages where state = ${RUNNING} and due is not null`),
       this.firstDue('select min(expires_at) as due from messages where state < 2 and expires_at is not null'),

@@ -7,6 +7,7 @@ import type { MessageQueue } from '../message-queue.js';
 import type { ThreadReply, ThreadRequest } from '../operations.js';
 import { QueueTime, type TimeMark } from '../queue-time.js';
 import { StoreQueue } from '../store-queue.js';
+import { saveBeside } from './queue-copy.js';
 import type { EngineOptions } from './queue-engine.js';
 import { IN_MEMORY } from './queue-file.js';
 
@@ -15,6 +16,9 @@ const ENTRY = join(__dirname, 'thread.js');
 const MAX_BATCHES = 4;
 /** Maximum time to wait for another process to close the file. */
 const MAX_LOCK_MS = 10_000;
+/** A copy of a large queue takes minutes. */
+const SAVE_MS = 3_600_000;
+
 export interface SqliteQueueOptions {
   /** A file, created if missing; `:memory:` for a queue that lives as long as the object, for tests. */
   readonly path: string;
@@ -73,7 +77,9 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
       logger,
     });
     await queue.resume();
-    return queue;
+    if (path === IN_MEMORY) return queue;
+    const save = () => saveBeside(path, (file) => thread.ask({ kind: 'save', file }, later(clock.now(), SAVE_MS)));
+    return Object.assign(queue, { save });
   } catch (error) {
     await thread.close();
     throw error;

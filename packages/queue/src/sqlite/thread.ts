@@ -11,6 +11,7 @@ const tell = (answer: ThreadAnswer<ThreadReply | undefined>) => port.postMessage
 const engine = new QueueEngine(workerData as EngineOptions);
 
 port.on('message', ({ id, request }: ThreadMessage<ThreadRequest>) => {
+  if (request.kind === 'save') return void save(id, request.file);
   try {
     tell({ id, answer: engine.handle(request) });
   } catch (error) {
@@ -18,3 +19,13 @@ port.on('message', ({ id, request }: ThreadMessage<ThreadRequest>) => {
   }
   if (request.kind === 'close') port.close();
 });
+
+/** Never rejects. */
+async function save(id: number, file: string): Promise<void> {
+  try {
+    await engine.save(file);
+    tell({ id, answer: undefined });
+  } catch (error) {
+    tell({ id, problem: problemOf(error) });
+  }
+}

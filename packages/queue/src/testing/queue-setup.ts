@@ -89,6 +89,10 @@ class InlineThread implements QueueThread {
 
   async ask(request: ThreadRequest): Promise<ThreadReply | undefined> {
     await this.turn();
+    if (request.kind === 'save') {
+      await this.engine.save(request.file);
+      return undefined;
+    }
     const reply = this.engine.handle(request);
     await this.turn();
     return reply;

@@ -1,0 +1,55 @@
+// takes: 3 s
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { contentsOfQueue, isQueueLocked } from './queue-copy.js';
+import { openSqliteQueue } from './sqlite-queue.js';
+
+const CALLS = 300;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fnfleet-queue-copy-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it('a copy that is made while calls are accepted and run is consistent, and has all that were accepted before', async () => {
+  const path = join(folder, 'mq.db');
+  const queue = await openSqliteQueue({ path });
+  const push = (n: number) => queue.push({ callId: `c${n}`, fnId: 'f', head: '{}', body: Buffer.alloc(20_000, 'x') });
+  for (let n = 0; n < CALLS; n += 50) await Promise.all(Array.from({ length: 50 }, (_, more) => push(n + more)));
+  let isSaved = false;
+  const saving = queue.save?.().finally(() => {
+    isSaved = true;
+  });
+  let more = CALLS;
+  while (!isSaved) {
+    await push(more);
+    more += 1;
+    const [delivery] = await queue.reserve({ holder: 'h', limit: 1, leaseMs: 60_000 });
+    if (delivery) await queue.complete(delivery.lease, { head: '{}', body: Buffer.from('done') });
+  }
+  const saved = await saving;
+  expect(isQueueLocked(path)).toBe(true);
+  await queue.close();
+  expect(isQueueLocked(path)).toBe(false);
+
+  const copy = new DatabaseSync(saved?.file ?? '', { readOnly: true });
+  const one = (sql: string) => Object.values(copy.prepare(sql).get() ?? {})[0];
+  expect(one('pragma integrity_check')).toBe('ok');
+  // No call without what belongs to it: each transaction is there, or is not.
+  expect(one('select count(*) from messages where state < 3 and seq not in (select seq from payloads)')).toBe(0);
+  expect(one('select count(*) from messages where state = 3 and seq not in (select seq from results)')).toBe(0);
+  copy.close();
+  const { waiting, ended } = contentsOfQueue(saved?.file ?? '');
+  expect(waiting + ended).toBeGreaterThanOrEqual(CALLS);
+  rmSync(saved?.file ?? '');
+  expect(readdirSync(folder)).toEqual(['mq.db']);
+});
+
+it('a queue in memory, which ends with its process, has no copies', async () => {
+  const queue = await openSqliteQueue({ path: ':memory:' });
+  expect(queue.save).toBeUndefined();
+  await queue.close();
+});
