@@ -89,8 +89,6 @@ export type ThreadRequest =
   | { readonly kind: 'batch'; readonly operations: readonly Operation[]; readonly time: TimeMark }
   /** The mark that the store has recorded last; undefined in a new one. */
   | { readonly kind: 'lastMark' }
-  /** A consistent copy into a new file, while batches go on. */
-  | { readonly kind: 'save'; readonly file: string }
   | { readonly kind: 'close' };
 
 export interface BatchAnswer {

@@ -7,6 +7,12 @@ import { IN_MEMORY, QueueFile } from './queue-file.js';
 import { forgetFunctions, QueueStore } from './queue-store.js';
 import { Records } from './records.js';
 
+/** A consistent copy into a new file, while batches go on. */
+export interface SaveRequest {
+  readonly kind: 'save';
+  readonly file: string;
+}
+
 export interface EngineOptions {
   readonly path: string;
   readonly bounds: QueueBounds;
@@ -37,8 +43,6 @@ export class QueueEngine implements BatchPlace {
         return { mark: this.lastMark() };
       case 'batch':
         return this.batch(request.operations, request.time);
-      case 'save':
-        throw new Error('a copy takes more than one turn');
       case 'close':
         this.forget();
         return undefined;

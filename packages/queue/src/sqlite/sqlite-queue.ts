@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Clock, type Logger, later, silentLogger, systemClock } from '@fnfleet/core';
+import { type Clock, type Logger, later, type MonoMs, silentLogger, systemClock } from '@fnfleet/core';
 import { closeDatabaseToOthers, prepareFile, SqliteThread, translated } from '@fnfleet/sqlite';
 import { DEFAULT_BOUNDS, type QueueBounds } from '../bounds.js';
 import type { QueueThread } from '../group-commit.js';
@@ -8,7 +8,7 @@ import type { ThreadReply, ThreadRequest } from '../operations.js';
 import { QueueTime, type TimeMark } from '../queue-time.js';
 import { StoreQueue } from '../store-queue.js';
 import { saveBeside } from './queue-copy.js';
-import type { EngineOptions } from './queue-engine.js';
+import type { EngineOptions, SaveRequest } from './queue-engine.js';
 import { IN_MEMORY } from './queue-file.js';
 
 const ENTRY = join(__dirname, 'thread.js');
@@ -18,6 +18,11 @@ const MAX_BATCHES = 4;
 const MAX_LOCK_MS = 10_000;
 /** A copy of a large queue takes minutes. */
 const SAVE_MS = 3_600_000;
+
+/** It can also make copies. */
+export interface SqliteQueueThread extends QueueThread {
+  ask(request: ThreadRequest | SaveRequest, deadline: MonoMs): Promise<ThreadReply | undefined>;
+}
 
 export interface SqliteQueueOptions {
   /** A file, created if missing; `:memory:` for a queue that lives as long as the object, for tests. */
@@ -32,7 +37,7 @@ export interface SqliteQueueOptions {
   readonly logger?: Logger;
   readonly clock?: Clock;
   /** Executes operations in place of a thread of its own, for tests. */
-  readonly startThread?: (options: EngineOptions) => QueueThread;
+  readonly startThread?: (options: EngineOptions) => SqliteQueueThread;
 }
 
 /**
@@ -49,7 +54,7 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
   const data: EngineOptions = { path, bounds, waitMs: Math.min(timeoutMs, MAX_LOCK_MS) };
   const thread =
     options.startThread?.(data) ??
-    new SqliteThread<ThreadRequest, ThreadReply>({
+    new SqliteThread<ThreadRequest | SaveRequest, ThreadReply>({
       ...{
         entry: ENTRY,
         name: 'queue',

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { problemOf, type ThreadAnswer, type ThreadMessage } from '@fnfleet/sqlite';
 import type { ThreadReply, ThreadRequest } from '../operations.js';
-import { type EngineOptions, QueueEngine } from './queue-engine.js';
+import { type EngineOptions, QueueEngine, type SaveRequest } from './queue-engine.js';
 
 /* Entry point of the thread of a queue: SQLite is synchronous and waits for disks. SqliteThread is the other side. */
 const port = parentPort;
@@ -10,7 +10,7 @@ if (port === null) throw new Error('this is not a program');
 const tell = (answer: ThreadAnswer<ThreadReply | undefined>) => port.postMessage(answer);
 const engine = new QueueEngine(workerData as EngineOptions);
 
-port.on('message', ({ id, request }: ThreadMessage<ThreadRequest>) => {
+port.on('message', ({ id, request }: ThreadMessage<ThreadRequest | SaveRequest>) => {
   if (request.kind === 'save') return void save(id, request.file);
   try {
     tell({ id, answer: engine.handle(request) });

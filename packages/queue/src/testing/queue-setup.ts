@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { FakeClock } from '@fnfleet/core';
 import { translated } from '@fnfleet/sqlite';
 import type { QueueBounds } from '../bounds.js';
-import type { QueueThread } from '../group-commit.js';
 import type { MessageQueue } from '../message-queue.js';
 import type { ThreadReply, ThreadRequest } from '../operations.js';
-import { type EngineOptions, QueueEngine } from '../sqlite/queue-engine.js';
-import { openSqliteQueue } from '../sqlite/sqlite-queue.js';
+import { type EngineOptions, QueueEngine, type SaveRequest } from '../sqlite/queue-engine.js';
+import { openSqliteQueue, type SqliteQueueThread } from '../sqlite/sqlite-queue.js';
 
 /** A store of calls that a test opens, kills and opens again. */
 export interface QueueSetup {
@@ -77,7 +76,7 @@ export class ThreadedSqlite implements QueueSetup {
 }
 
 /** Executes a batch in one turn and answers in a later one. It can be killed before it, between, and afterwards. */
-class InlineThread implements QueueThread {
+class InlineThread implements SqliteQueueThread {
   private readonly engine: QueueEngine;
   private readonly translate: ReturnType<typeof translated>;
   private isKilled = false;
@@ -87,7 +86,7 @@ class InlineThread implements QueueThread {
     this.translate = translated(options.path, 'FN_MQ_URL');
   }
 
-  async ask(request: ThreadRequest): Promise<ThreadReply | undefined> {
+  async ask(request: ThreadRequest | SaveRequest): Promise<ThreadReply | undefined> {
     await this.turn();
     if (request.kind === 'save') {
       await this.engine.save(request.file);
