@@ -4,6 +4,8 @@ import { Client, type ClientConfig } from 'pg';
 
 /** Time between two signs of life, in milliseconds: a network may lose a connection without saying so. */
 const HEARTBEAT_MS = 5_000;
+/** How long a server may take to end a session. Milliseconds. */
+const GOODBYE_MS = 500;
 /** The first and the longest pause before another attempt to connect, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -17,8 +19,10 @@ export interface NotificationListenerOptions {
   readonly timeoutMs: number;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Called for each notification, and after each connect, because notifications may have been missed. */
-  readonly wake: () => void;
+  /** A statement that is executed after each connect. */
+  readonly onConnect?: string;
+  /** Called for each notification, and without a payload after each connect, because notifications may have been missed. */
+  readonly wake: (payload?: string) => void;
 }
 
 /** Listens on a connection of its own, which is replaced when it is lost. */
@@ -33,19 +37,31 @@ export class NotificationListener {
     void this.connect();
   }
 
-  close(): void {
+  /** What its session has locked is free when this resolves, unless the server does not answer. */
+  async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
+    const { client } = this;
+    this.client = undefined;
+    if (client !== undefined) await this.sayGoodbye(client);
     this.drop();
   }
 
+  private async sayGoodbye(client: Client): Promise<void> {
+    const said = new AbortController();
+    const ended = client.end().catch(() => undefined);
+    await Promise.race([ended, this.options.clock.sleep(GOODBYE_MS, said.signal)]);
+    said.abort();
+  }
+
   private async connect(): Promise<void> {
-    const { timeoutMs, wake, logger, shown, channel } = this.options;
+    const { timeoutMs, wake, logger, shown, channel, onConnect } = this.options;
     const client = this.newClient();
     this.client = client;
     try {
       await client.connect();
       await client.query(`listen ${channel}`);
+      if (onConnect !== undefined) await client.query(onConnect);
     } catch (error) {
       return this.lost(client, error as Error);
     }
@@ -63,8 +79,8 @@ export class NotificationListener {
     this.socket = socket;
     const limits = { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs };
     const client = new Client({ ...connection, ...limits, stream: () => socket });
-    client.on('notification', () => {
-      if (this.client === client) wake();
+    client.on('notification', ({ payload }) => {
+      if (this.client === client) wake(payload);
     });
     client.on('error', (error) => this.lost(client, error));
     client.on('end', () => this.lost(client, new Error('the server closed the connection')));

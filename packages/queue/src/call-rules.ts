@@ -12,6 +12,7 @@ import type {
   NewMessage,
   PastDelivery,
   PushAnswer,
+  QueueStats,
   Reason,
   ReserveRequest,
   RetryAnswer,
@@ -31,6 +32,9 @@ import {
 import { Refusal } from './operations.js';
 import type { TimeMark } from './queue-time.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from './retry-policy.js';
+
+/** How many functions the statistics name. */
+const TOP_FUNCTIONS = 20;
 
 /** What changes of a call after it was accepted. */
 export type RowChanges = Partial<
@@ -182,6 +186,23 @@ export abstract class CallRules {
     // A function is not remembered for having no limits.
     if (known === undefined && limits.concurrency === undefined && limits.rate === undefined) return;
     this.limit(known ?? this.addFunction(fnId), limits, time);
+  }
+
+  /** @param oldestAcceptedAt of the ready calls */
+  statistics(oldestAcceptedAt: number | undefined, time: TimeMark): QueueStats {
+    const { ready, delayed, running, dead } = this.functions;
+    const busiest = [...this.functions.values()]
+      .filter((entry) => entry.waiting + entry.running + entry.dead > 0)
+      .sort((a, b) => b.waiting - a.waiting || b.dead - a.dead)
+      .slice(0, TOP_FUNCTIONS);
+    return {
+      ...{ ready, delayed, running, dead, ended: this.kept, bytes: this.storedBytes },
+      oldestAgeMs: oldestAcceptedAt === undefined ? undefined : time.at - oldestAcceptedAt,
+      functions: busiest.map((entry) => ({
+        ...{ fnId: entry.fnId, ready: entry.readyCount, delayed: entry.delayed },
+        ...{ running: entry.running, dead: entry.dead },
+      })),
+    };
   }
 
   /** What is leased in a reservation: one function after the other, as long as there is room. */

@@ -24,8 +24,8 @@ export class FunctionEntry {
   /** Leases that the rate limit allows, as of `tokensAt`. */
   tokens = 0;
   tokensAt = 0;
-  /** Nobody had room for its calls: none is leased before. Not in the store, because it is soon over. */
-  private restsUntil = 0;
+  /** Nobody had room for its calls: none is leased before. */
+  restsUntil = 0;
   /** How often that has happened in a row. */
   rests = 0;
   /** Why no call of it starts any more: it was deleted. */
@@ -121,6 +121,11 @@ export class FunctionTable {
   close(entry: FunctionEntry, reason: string): void {
     entry.closed = reason;
     this.closed.add(entry);
+  }
+
+  /** It was another's turn to lease it. */
+  toTheEnd(entry: FunctionEntry): void {
+    for (const line of this.turns[entry.lane]) if (line.delete(entry)) line.add(entry);
   }
 
   closedWithCalls(): FunctionEntry | undefined {

@@ -5,6 +5,7 @@ import type {
   BatchAnswer,
   Operation,
   OperationKind,
+  OperationOf,
   OperationResult,
   ThreadReply,
   ThreadRequest,
@@ -55,7 +56,7 @@ export class GroupCommit {
    * Resolves after the commit.
    * @throws FnError of the operation or the database; `queueOverloaded` when too many wait
    */
-  submit<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>, bytes = 0): Promise<Answer<K>> {
+  submit<K extends OperationKind>(operation: OperationOf<K>, bytes = 0): Promise<Answer<K>> {
     const { maxWaiting, maxWaitingBytes } = this.options;
     if (this.waiting.size >= maxWaiting || (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)) {
       return Promise.reject(new FnError('queueOverloaded'));
@@ -64,7 +65,7 @@ export class GroupCommit {
   }
 
   /** Submits regardless of the limits: what makes room, and what the queue itself needs. */
-  order<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>, bytes = 0): Promise<Answer<K>> {
+  order<K extends OperationKind>(operation: OperationOf<K>, bytes = 0): Promise<Answer<K>> {
     const settled = new Deferred<unknown>();
     this.waiting.add({ operation, bytes, settled });
     this.waitingBytes += bytes;

@@ -76,6 +76,9 @@ export type OperationKind = keyof Operations;
 export type Operation = {
   [K in OperationKind]: { readonly kind: K } & Operations[K]['takes'];
 }[OperationKind];
+export type OperationOf<K extends OperationKind> = Extract<Operation, { readonly kind: K }>;
+/** Those that change nothing, and look at one call or at a page. */
+export type LookupKind = 'get' | 'payload' | 'result' | 'log' | 'list';
 export type Answer<K extends OperationKind> = Operations[K]['gives'];
 
 export type OperationResult =

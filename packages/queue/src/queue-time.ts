@@ -24,13 +24,23 @@ export interface TimeMark {
 export class QueueTime {
   private constructor(
     private readonly clock: Clock,
-    private readonly start: number,
+    private start: number,
     private readonly startedAt: MonoMs,
   ) {}
 
   /** @param last undefined for a new store */
   static resume(clock: Clock, last: TimeMark | undefined): QueueTime {
     return new QueueTime(clock, resumeAt(epochMs(clock.wallNow()), last), clock.now());
+  }
+
+  /** Of a process that joins others. */
+  static at(clock: Clock, now: number): QueueTime {
+    return new QueueTime(clock, now, clock.now());
+  }
+
+  /** Another process is ahead. */
+  atLeast(now: number): void {
+    this.start += Math.max(0, now - this.now());
   }
 
   now(): number {

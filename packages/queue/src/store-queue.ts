@@ -34,12 +34,10 @@ import type {
   Reason,
   ReserveRequest,
 } from './message-queue.js';
-import type { Answer, BatchAnswer, Operation, OperationKind } from './operations.js';
+import type { Answer, BatchAnswer, LookupKind, OperationKind, OperationOf } from './operations.js';
 import type { QueueTime } from './queue-time.js';
 import type { Failure } from './retry-policy.js';
 
-/** The time is recorded at least this often, so that a restart knows how long it took. */
-const MARK_MS = 60_000;
 /** Minimum time between two looks at what is due, so that many that are due one after the other share a transaction. */
 const MIN_TICK_MS = 5;
 
@@ -55,6 +53,10 @@ export interface StoreQueueParts {
   readonly translate: ConstructorParameters<typeof GroupCommit>[0]['translate'];
   readonly bounds: QueueBounds;
   readonly logger: Logger;
+  /** The time is recorded, and what others have changed is seen, at least this often. Milliseconds. */
+  readonly tickMs: number;
+  /** Answers lookups without a transaction of their own, if the store can. */
+  readonly lookUp?: <K extends LookupKind>(operation: OperationOf<K>) => Promise<Answer<K>>;
 }
 
 /** A reservation that has found no calls, or none that it wants. */
@@ -90,6 +92,11 @@ export class StoreQueue implements MessageQueue {
   /** Renews the leases of earlier processes. */
   async resume(): Promise<void> {
     await this.commits.order({ kind: 'resume' });
+  }
+
+  /** Looks at what is due from now on. */
+  start(): void {
+    this.tickWhen(undefined);
   }
 
   async push(message: NewMessage): Promise<PushAnswer> {
@@ -179,23 +186,23 @@ export class StoreQueue implements MessageQueue {
   }
 
   get(callId: string): Promise<CallRecord | undefined> {
-    return this.submit({ kind: 'get', callId });
+    return this.look({ kind: 'get', callId });
   }
 
   payload(callId: string): Promise<Payload | undefined> {
-    return this.submit({ kind: 'payload', callId });
+    return this.look({ kind: 'payload', callId });
   }
 
   result(callId: string): Promise<KeptResult | undefined> {
-    return this.submit({ kind: 'result', callId });
+    return this.look({ kind: 'result', callId });
   }
 
   log(callId: string): Promise<string | undefined> {
-    return this.submit({ kind: 'log', callId });
+    return this.look({ kind: 'log', callId });
   }
 
   list(query: ListQuery): Promise<CallPage> {
-    return this.submit({ kind: 'list', query });
+    return this.look({ kind: 'list', query });
   }
 
   redrive(selection: DeadSelection): Promise<number> {
@@ -214,6 +221,14 @@ export class StoreQueue implements MessageQueue {
     return this.listeners.subscribe(listener);
   }
 
+  /** Calls may have become ready elsewhere. */
+  wake(): void {
+    if (this.isClosed) return;
+    this.readyMoments += 1;
+    this.wakeOne();
+    this.listeners.emit({ kind: 'ready' });
+  }
+
   close(): Promise<void> {
     return this.closing.call();
   }
@@ -229,11 +244,13 @@ export class StoreQueue implements MessageQueue {
     await this.parts.thread.close();
   }
 
-  private submit<K extends OperationKind>(
-    operation: Extract<Operation, { readonly kind: K }>,
-    bytes = 0,
-  ): Promise<Answer<K>> {
+  private submit<K extends OperationKind>(operation: OperationOf<K>, bytes = 0): Promise<Answer<K>> {
     return this.isClosed ? closed() : this.commits.submit(operation, bytes);
+  }
+
+  private look<K extends LookupKind>(operation: OperationOf<K>): Promise<Answer<K>> {
+    const { lookUp } = this.parts;
+    return lookUp === undefined || this.isClosed ? this.submit<K>(operation) : lookUp(operation);
   }
 
   private kept(log: string | undefined): string | undefined {
@@ -241,7 +258,7 @@ export class StoreQueue implements MessageQueue {
   }
 
   /** What ends calls is not refused for lack of room: it makes room. */
-  private order<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>): Promise<Answer<K>> {
+  private order<K extends OperationKind>(operation: OperationOf<K>): Promise<Answer<K>> {
     return this.isClosed ? closed() : this.commits.order(operation);
   }
 
@@ -294,11 +311,7 @@ export class StoreQueue implements MessageQueue {
   }
 
   private onCommit({ ready, ended, nextAt }: BatchAnswer): void {
-    if (ready) {
-      this.readyMoments += 1;
-      this.wakeOne();
-      this.listeners.emit({ kind: 'ready' });
-    }
+    if (ready) this.wake();
     for (const { callId, state } of ended) this.listeners.emit({ kind: 'ended', callId, state });
     this.tickWhen(nextAt);
   }
@@ -307,7 +320,7 @@ export class StoreQueue implements MessageQueue {
     if (this.isClosed) return;
     const { clock, time } = this.parts;
     const now = time.now();
-    const at = Math.min(Math.max(nextAt ?? Number.POSITIVE_INFINITY, now + MIN_TICK_MS), now + MARK_MS);
+    const at = Math.min(Math.max(nextAt ?? Number.POSITIVE_INFINITY, now + MIN_TICK_MS), now + this.parts.tickMs);
     if (this.ticker !== undefined && this.tickAt <= at && this.tickAt > now) return;
     this.ticker?.cancel();
     this.tickAt = at;

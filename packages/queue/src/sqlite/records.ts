@@ -1,14 +1,9 @@
-import { epochMs } from '@fnfleet/core';
+import { PageOfCalls } from '../call-page.js';
 import type { CallPage, CallRecord, KeptResult, ListQuery, Payload, QueueStats } from '../message-queue.js';
-import { DEAD, type MessageRow, pastDelivery, READY, recordOf, STATES } from '../message-row.js';
+import { DEAD, type MessageRow, pastDelivery, READY, recordOf } from '../message-row.js';
 import type { TimeMark } from '../queue-time.js';
 import type { QueueFile } from './queue-file.js';
 import type { QueueStore } from './queue-store.js';
-
-/** Rows that one page looks at: a filter that fits few calls returns a short page. */
-const MAX_SCANNED = 5_000;
-const MAX_PAGE = 1_000;
-const TOP_FUNCTIONS = 20;
 
 /** What is known of calls. Changes nothing. */
 export class Records {
@@ -44,50 +39,21 @@ export class Records {
   }
 
   list(query: ListQuery): CallPage {
-    const limit = Math.min(query.limit, MAX_PAGE);
-    const rows = this.scan(query, isFiltered(query) ? MAX_SCANNED : limit);
-    const calls: CallRecord[] = [];
-    let last: string | undefined;
-    for (const row of rows.found) {
-      if (calls.length === limit) return { calls, next: last };
-      last = row.call_id;
-      if (fits(row, query)) calls.push(recordOf(row, this.store.functions.with(row.fn).fnId, []));
-    }
-    return { calls, next: rows.isAll ? undefined : last };
+    const page = new PageOfCalls(query);
+    const rows = this.scan(query, page.rows + 1);
+    return page.of(rows, (row) => this.store.functions.with(row.fn).fnId);
   }
 
   stats(time: TimeMark): QueueStats {
-    const { functions, kept } = this.store;
-    const { ready, delayed, running, dead } = functions;
     const oldest = this.file.one(
       `select accepted_at from messages indexed by messages_oldest where state = ${READY} order by seq limit 1`,
     );
-    const busiest = [...functions.values()]
-      .filter((entry) => entry.waiting + entry.running + entry.dead > 0)
-      .sort((a, b) => b.waiting - a.waiting || b.dead - a.dead)
-      .slice(0, TOP_FUNCTIONS);
-    return {
-      ready,
-      delayed,
-      running,
-      dead,
-      ended: kept,
-      oldestAgeMs: oldest && time.at - Number(oldest.accepted_at),
-      bytes: this.file.bytes,
-      functions: busiest.map((entry) => ({
-        fnId: entry.fnId,
-        ready: entry.readyCount,
-        delayed: entry.delayed,
-        running: entry.running,
-        dead: entry.dead,
-      })),
-    };
+    return this.store.statistics(oldest && Number(oldest.accepted_at), time);
   }
 
-  private scan(query: ListQuery, most: number): { readonly found: readonly MessageRow[]; readonly isAll: boolean } {
-    const { fnId, cursor, state } = query;
+  private scan({ fnId, cursor, state }: ListQuery, limit: number): readonly MessageRow[] {
     const entry = fnId === undefined ? undefined : this.store.functions.named(fnId);
-    if (fnId !== undefined && entry === undefined) return { found: [], isAll: true };
+    if (fnId !== undefined && entry === undefined) return [];
     const conditions = [
       ...(entry === undefined ? [] : ['fn = ?']),
       ...(cursor === undefined ? [] : ['call_id < ?']),
@@ -96,18 +62,7 @@ export class Records {
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
     const values = [...(entry === undefined ? [] : [entry.id]), ...(cursor === undefined ? [] : [cursor])];
-    const rows = this.file.all(`select * from messages ${where} order by call_id desc limit ?`, ...values, most + 1);
-    return { found: rows.slice(0, most) as unknown as MessageRow[], isAll: rows.length <= most };
+    const rows = this.file.all(`select * from messages ${where} order by call_id desc limit ?`, ...values, limit);
+    return rows as unknown as MessageRow[];
   }
-}
-
-function fits(row: MessageRow, { state, since, until }: ListQuery): boolean {
-  if (state !== undefined && STATES[row.state] !== state) return false;
-  if (since !== undefined && row.accepted_wall < epochMs(since)) return false;
-  return until === undefined || row.accepted_wall < epochMs(until);
-}
-
-/** Whether rows of the scan may not fit. */
-function isFiltered({ state, since, until }: ListQuery): boolean {
-  return (state !== undefined && state !== 'dead') || since !== undefined || until !== undefined;
 }

@@ -114,7 +114,7 @@ export class PostgresDatabase implements Engine {
     const listener = new NotificationListener({
       ...{ connection, shown, channel: CHANNEL, timeoutMs, logger, clock, wake },
     });
-    return () => listener.close();
+    return () => void listener.close();
   }
 
   private async repeated<T>(act: () => Promise<T>): Promise<T> {
