@@ -44,9 +44,9 @@ export const apiSettings = {
   }),
   ...queueSettings,
   mqUrl: text('FN_MQ_URL', {
-    defaultText: '`fn-mq.db` beside the SQLite database; none with a database server',
+    defaultText: '`fn-mq.db` beside the SQLite database, or the Postgres database itself',
     secret: true,
-    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute; or `nats://<user>:<password>@<host>:<port>,…/<name>`. It is opened when it is first used. Of several API nodes that share it, one keeps the queue, and another takes over when that ends. See [async.md](async.md#where-calls-are-kept).',
+    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute; or `postgres://<user>:<password>@<host>:<port>/<database>`, as in `FN_DB_URL`; or `nats://<user>:<password>@<host>:<port>,…/<name>`. It is opened when it is first used. Several API nodes that share one in Postgres all use it; of those that share another one, one keeps the queue, and another takes over when that ends. See [async.md](async.md#where-calls-are-kept).',
   }),
   schedulesMax: integer('FN_SCHEDULES_MAX', {
     default: 10_000,

@@ -1,4 +1,5 @@
 import { type Clock, type Logger, SettingsError } from '@fnfleet/core';
+import { parsePostgresUrl } from '@fnfleet/postgres/url';
 import type { MessageQueue } from './message-queue.js';
 import { openNatsQueue } from './nats/nats-queue.js';
 import { parseNatsUrl } from './nats/nats-url.js';
@@ -16,6 +17,24 @@ interface Store {
   readonly open: (url: string, settings: QueueSettings, parts: QueueParts) => Promise<MessageQueue>;
 }
 
+const postgresTarget = (url: string) => parsePostgresUrl(url, 'FN_MQ_URL');
+
+const postgres: Store = {
+  check: (url) => void postgresTarget(url),
+  async open(url, settings, parts) {
+    // Most nodes need no driver for it.
+    const { openPostgresQueue } = await import('./postgres/postgres-queue.js');
+    return await openPostgresQueue({
+      ...parts,
+      target: postgresTarget(url),
+      bounds: boundsOf(settings),
+      timeoutMs: settings.mqTimeoutMs,
+      maxWaiting: settings.mqMaxWaiting,
+      allowUnsynced: settings.mqAllowUnsynced,
+    });
+  },
+};
+
 const STORES: Readonly<Record<string, Store>> = {
   sqlite3: {
     open: (url, settings, parts) =>
@@ -27,6 +46,8 @@ const STORES: Readonly<Record<string, Store>> = {
         maxWaiting: settings.mqMaxWaiting,
       }),
   },
+  postgres,
+  postgresql: postgres,
   nats: {
     check: (url) => void parseNatsUrl(url),
     open: (url, settings, parts) =>
@@ -60,7 +81,7 @@ function storeOf(url: string): Store {
   const store = Object.hasOwn(STORES, scheme) ? STORES[scheme] : undefined;
   if (store !== undefined && pathOf(url) !== '') return store;
   // The text of Fn.
-  throw new SettingsError([`FN_MQ_URL: mq type not supported ${scheme}; known: ${Object.keys(STORES).join(', ')}`]);
+  throw new SettingsError([`FN_MQ_URL: mq type not supported ${scheme}; known: sqlite3, postgres, nats`]);
 }
 
 function pathOf(url: string): string {

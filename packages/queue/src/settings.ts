@@ -6,11 +6,11 @@ export const queueSettings = {
   mqUrl: text('FN_MQ_URL', {
     default: 'sqlite3://data/fn-mq.db',
     secret: true,
-    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute, which one process has open at a time; or `nats://<user>:<password>@<host>:<port>,…/<name>`, which several API nodes share.',
+    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute, which one process has open at a time; or, shared by several API nodes, `postgres://<user>:<password>@<host>:<port>/<database>` with the parameters of `FN_DB_URL`, or `nats://<user>:<password>@<host>:<port>,…/<name>`.',
   }),
   mqAllowUnsynced: flag('FN_MQ_ALLOW_UNSYNCED', {
     default: false,
-    doc: 'Whether a queue in NATS may acknowledge calls that a power cut destroys, because the server does not sync each write and has fewer than three replicas.',
+    doc: 'Whether a queue may acknowledge calls that a power cut destroys: in NATS when the server does not sync each write and has fewer than three replicas, in Postgres with `fsync = off`.',
   }),
   mqCacheDir: text('FN_MQ_CACHE_DIR', {
     default: '',

@@ -38,6 +38,8 @@ import type { Answer, BatchAnswer, LookupKind, OperationKind, OperationOf } from
 import type { QueueTime } from './queue-time.js';
 import type { Failure } from './retry-policy.js';
 
+/** The time is recorded at least this often, so that a restart knows how long it took. */
+const MARK_MS = 60_000;
 /** Minimum time between two looks at what is due, so that many that are due one after the other share a transaction. */
 const MIN_TICK_MS = 5;
 
@@ -53,8 +55,8 @@ export interface StoreQueueParts {
   readonly translate: ConstructorParameters<typeof GroupCommit>[0]['translate'];
   readonly bounds: QueueBounds;
   readonly logger: Logger;
-  /** The time is recorded, and what others have changed is seen, at least this often. Milliseconds. */
-  readonly tickMs: number;
+  /** What others have changed is seen at least this often, if there are others. Milliseconds; a minute by default. */
+  readonly tickMs?: number;
   /** Answers lookups without a transaction of their own, if the store can. */
   readonly lookUp?: <K extends LookupKind>(operation: OperationOf<K>) => Promise<Answer<K>>;
 }
@@ -320,7 +322,10 @@ export class StoreQueue implements MessageQueue {
     if (this.isClosed) return;
     const { clock, time } = this.parts;
     const now = time.now();
-    const at = Math.min(Math.max(nextAt ?? Number.POSITIVE_INFINITY, now + MIN_TICK_MS), now + this.parts.tickMs);
+    const at = Math.min(
+      Math.max(nextAt ?? Number.POSITIVE_INFINITY, now + MIN_TICK_MS),
+      now + (this.parts.tickMs ?? MARK_MS),
+    );
     if (this.ticker !== undefined && this.tickAt <= at && this.tickAt > now) return;
     this.ticker?.cancel();
     this.tickAt = at;

@@ -152,6 +152,8 @@ export function checkQueueSettings(settings: Pick<ApiSettings, 'dbUrl' | 'mqUrl'
 /** The URL of the queue; undefined if the node has none. */
 export function queueUrl({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): string | undefined {
   if (mqUrl) return mqUrl;
+  // A database that nodes share has room for a queue that they share.
+  if (/^postgres(ql)?:/.test(dbUrl)) return dbUrl;
   if (!dbUrl.startsWith(SQLITE)) return undefined;
   const [path = ''] = dbUrl.slice(SQLITE.length).split('?');
   // A database that is lost with its process has no file to put a queue beside.

@@ -16,12 +16,13 @@ it.each([
 });
 
 it.each`
-  dbUrl                      | mqUrl                    | url
-  ${DB}                      | ${''}                    | ${'sqlite3:///data/fn-mq.db'}
-  ${'sqlite3://data/fn'}     | ${''}                    | ${'sqlite3://data/fn-mq.db'}
-  ${DB}                      | ${'sqlite3:///other.db'} | ${'sqlite3:///other.db'}
-  ${'sqlite3://:memory:'}    | ${''}                    | ${undefined}
-  ${'postgres://host/fleet'} | ${''}                    | ${undefined}
+  dbUrl                     | mqUrl                     | url
+  ${DB}                     | ${''}                     | ${'sqlite3:///data/fn-mq.db'}
+  ${'sqlite3://data/fn'}    | ${''}                     | ${'sqlite3://data/fn-mq.db'}
+  ${DB}                     | ${'sqlite3:///other.db'}  | ${'sqlite3:///other.db'}
+  ${'sqlite3://:memory:'}   | ${''}                     | ${undefined}
+  ${'postgres://u@host/fn'} | ${''}                     | ${'postgres://u@host/fn'}
+  ${DB}                     | ${'postgres://u@host/mq'} | ${'postgres://u@host/mq'}
 `('with the database $dbUrl and FN_MQ_URL=$mqUrl the queue is $url', ({ dbUrl, mqUrl, url }) => {
   const settings = { dbUrl, mqUrl };
   expect(() => checkQueueSettings(settings)).not.toThrow();

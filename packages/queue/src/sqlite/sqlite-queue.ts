@@ -14,8 +14,6 @@ import { IN_MEMORY } from './queue-file.js';
 const ENTRY = join(__dirname, 'thread.js');
 /** Batches that the thread may have: one, or more after it was too slow to answer in time. */
 const MAX_BATCHES = 4;
-/** The time is recorded at least this often, so that a restart knows how long it took. */
-const MARK_MS = 60_000;
 /** Maximum time to wait for another process to close the file. */
 const MAX_LOCK_MS = 10_000;
 /** A copy of a large queue takes minutes. */
@@ -82,7 +80,6 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
       translate,
       bounds,
       logger,
-      tickMs: MARK_MS,
     });
     await queue.resume();
     if (path === IN_MEMORY) return queue;

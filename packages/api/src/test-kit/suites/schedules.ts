@@ -102,7 +102,7 @@ describe('triggers of type schedule', () => {
   });
 
   it('are refused by a node without a queue, which could not fire them', async () => {
-    const without = await TestApi.start();
+    const without = await TestApi.start({ env: { FN_DB_URL: 'sqlite3://:memory:' } });
     const shop = await without.app('shop');
     const fn = await without.fn(shop, 'f');
     const body = { name: 'nightly', app_id: shop, fn_id: fn, type: 'schedule', source: '@daily' };
