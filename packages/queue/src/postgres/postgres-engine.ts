@@ -1,4 +1,4 @@
-import { type Clock, Deferred, FnError, type Logger, later, type MonoMs } from '@fnfleet/core';
+import { type Clock, Deferred, FnError, type Logger, type MonoMs } from '@fnfleet/core';
 import { connectionOptions, marksOf, NotificationListener, PostgresPool, type PostgresTarget } from '@fnfleet/postgres';
 import type { QueueBounds } from '../bounds.js';
 import type { QueueThread } from '../group-commit.js';
