@@ -17,6 +17,8 @@ export interface RecordedSpan {
   readonly spanId: string;
   /** Id of the parent span; undefined for a root. */
   readonly parentId: string | undefined;
+  /** Trace and span id of each linked span. */
+  readonly links: readonly (readonly [string, string])[];
   readonly attributes: Attributes;
   readonly events: { readonly name: string; readonly attributes: Attributes }[];
   /** The failure; undefined on success. */
@@ -76,7 +78,7 @@ export class RecordedSpans {
     return way;
   }
 
-  private start(name: string, { attributes = {} }: SpanOptions, context: Context): Span {
+  private start(name: string, { attributes = {}, links = [] }: SpanOptions, context: Context): Span {
     const parent = trace.getSpanContext(context);
     const number = (this.spans.length + 1).toString(16);
     const recorded: RecordedSpan = {
@@ -84,6 +86,7 @@ export class RecordedSpans {
       traceId: parent?.traceId ?? number.padStart(32, 'a'),
       spanId: number.padStart(16, 'b'),
       parentId: parent?.spanId,
+      links: links.map(({ context: { traceId, spanId } }) => [traceId, spanId]),
       attributes: { ...attributes },
       events: [],
       error: undefined,

@@ -23,6 +23,7 @@ export {
   withExtensions,
   withPlacementLimit,
   withRequestId,
+  withTrace,
   withTrigger,
   withWriter,
 } from './call/call-options.js';

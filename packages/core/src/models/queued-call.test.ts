@@ -8,6 +8,7 @@ it('a request is read as it was written', () => {
     headers: { 'X-A': ['1', '2'] },
     triggerId: 't',
     createdAt: wallMs(1_000),
+    trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   };
   expect(decodeQueuedRequest(encodeQueuedRequest(request))).toEqual(request);
   const direct = { ...request, triggerId: '' };

@@ -10,10 +10,12 @@ export interface QueuedRequest {
   /** Empty for a direct call. */
   readonly triggerId: string;
   readonly createdAt: WallMs;
+  /** The span that accepted the call, as in the header `traceparent`. */
+  readonly trace?: string | undefined;
 }
 
-export function encodeQueuedRequest({ method, url, headers, triggerId, createdAt }: QueuedRequest): string {
-  return JSON.stringify({ method, url, headers, trigger_id: triggerId || undefined, created_at: epochMs(createdAt) });
+export function encodeQueuedRequest({ triggerId, createdAt, ...same }: QueuedRequest): string {
+  return JSON.stringify({ ...same, trigger_id: triggerId || undefined, created_at: epochMs(createdAt) });
 }
 
 /** @throws FnError `invalidJson` */
@@ -25,6 +27,7 @@ export function decodeQueuedRequest(json: string): QueuedRequest {
     headers: fields.headers('headers') ?? {},
     triggerId: fields.text('trigger_id') ?? '',
     createdAt: wallMs(fields.whole('created_at', 0, Number.MAX_SAFE_INTEGER) ?? 0),
+    trace: fields.text('trace'),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 
@@ -54,6 +55,29 @@ export function openChildSpan(
   return trace.getSpan(parent)?.isRecording() ? openSpan(name, parent, kind, attributes) : undefined;
 }
 
+/**
+ * Starts a trace of its own for work that another trace has caused, with a link to that one: work that is done later, and perhaps
+ * several times. Undefined if neither that trace is recorded nor a new one would be.
+ */
+export function openLinkedSpan(
+  name: string,
+  cause: TraceContext,
+  kind: SpanKind,
+  attributes?: Attributes,
+): OpenSpan | undefined {
+  const context = trace.getSpanContext(cause);
+  const isRecorded = ((context?.traceFlags ?? TraceFlags.NONE) & TraceFlags.SAMPLED) !== 0;
+  if (!isRecorded && !entry.begins(false)) return undefined;
+  const links = context !== undefined && isSpanContextValid(context) ? [{ context }] : [];
+  const span = trace.getTracer(SCOPE).startSpan(name, { kind, attributes, links, root: true }, ROOT_CONTEXT);
+  return { span, context: trace.setSpan(ROOT_CONTEXT, span) };
+}
+
+/** Adds attributes to the current span of a trace. */
+export function noteInTrace(context: TraceContext, attributes: Attributes): void {
+  trace.getSpan(context)?.setAttributes(attributes);
+}
+
 /** @param error the failure; undefined on success */
 export function closeSpan({ span }: OpenSpan, error?: unknown): void {
   if (error !== undefined) {
@@ -94,6 +118,24 @@ export function traceHeaders(context: TraceContext): Record<string, string> {
 /** Extracts the context from such headers, whose names are in lower case. */
 export function readTrace(headers: object): TraceContext {
   return propagation.extract(ROOT_CONTEXT, headers);
+}
+
+const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** The current span in 55 characters, as in the header `traceparent`, to be kept for later. Undefined without a trace. */
+export function traceParentOf(context: TraceContext): string | undefined {
+  const spanContext = trace.getSpanContext(context);
+  if (spanContext === undefined || !isSpanContextValid(spanContext)) return undefined;
+  const { traceId, spanId, traceFlags } = spanContext;
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
+/** Reads what `traceParentOf` has written. Anything else counts as no trace. */
+export function readTraceParent(text: string | undefined): TraceContext {
+  const [, traceId, spanId, flags] = TRACE_PARENT.exec(text ?? '') ?? [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) return NO_TRACE;
+  const spanContext = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  return isSpanContextValid(spanContext) ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : NO_TRACE;
 }
 
 /** Whether it is part of a trace, recorded or not. */

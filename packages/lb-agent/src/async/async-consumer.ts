@@ -1,6 +1,7 @@
 import {
   CancelledError,
   type Clock,
+  closeSpan,
   count,
   countFromZero,
   decodeQueuedRequest,
@@ -14,10 +15,17 @@ import {
   type Logger,
   later,
   type MonoMs,
+  NO_TRACE,
+  openLinkedSpan,
+  type QueuedRequest,
+  readTraceParent,
+  SpanKind,
+  type TraceContext,
+  withActiveTrace,
 } from '@fnfleet/core';
 import type { FleetStatus } from '@fnfleet/placement';
 import type { CallResult, Delivery, Failure, LeaseLost, Reason } from '@fnfleet/queue';
-import { fromModel, withController, withPlacementLimit, withWriter } from '../call/call-options.js';
+import { fromModel, withController, withPlacementLimit, withTrace, withWriter } from '../call/call-options.js';
 import type { LbCall } from '../call/lb-call.js';
 import { invokeHead, triggerHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
@@ -42,6 +50,8 @@ const PLACEMENT_MS = 1_000;
 /** Share of memory and CPU of the fleet beyond which asynchronous calls wait. */
 const FULL = 0.8;
 const MAX_RESULT_BYTES = 64 * 1024;
+/** The span name of Fn for an attempt. */
+const SPAN = 'agent_async_run';
 
 export interface AsyncConsumerParts {
   readonly agent: Pick<LbAgent, 'getCall' | 'submit' | 'fleetStatus'>;
@@ -250,12 +260,33 @@ export class AsyncConsumer {
     };
   }
 
+  /** In a trace of its own: the request that accepted the call was answered long ago, and there may be several attempts. */
+  private async attempt(delivery: Delivery): Promise<End> {
+    const { lease, fnId, attempt, ageMs } = delivery;
+    const request = decodeQueuedRequest(delivery.head);
+    const opened = openLinkedSpan(SPAN, readTraceParent(request.trace), SpanKind.CONSUMER, {
+      ...{ 'fn.call_id': lease.callId, 'fn.fn_id': fnId },
+      ...{ 'fn.attempt': attempt, 'fn.queued_ms': ageMs },
+    });
+    if (opened === undefined) return this.runIn(NO_TRACE, request, delivery);
+    const end = await this.runIn(opened.context, request, delivery).catch((error) => this.endOf(error));
+    opened.span.setAttribute('fn.async_end', end.kind);
+    closeSpan(
+      opened,
+      end.kind === 'retry' ? end.failure.message : end.kind === 'bury' ? end.reason.message : undefined,
+    );
+    return end;
+  }
+
   /** @throws the error with which the call failed */
-  private async attempt({ lease, fnId, attempt, head, body }: Delivery): Promise<End> {
+  private async runIn(
+    trace: TraceContext,
+    { method, url, headers, triggerId, createdAt }: QueuedRequest,
+    { lease, fnId, attempt, body }: Delivery,
+  ): Promise<End> {
     const { agent, lookup } = this.parts;
     const controller = new AbortController();
-    const { method, url, headers, triggerId, createdAt } = decodeQueuedRequest(head);
-    const template = await lookup.byId(fnId, controller.signal);
+    const template = await withActiveTrace(trace, () => lookup.byId(fnId, controller.signal));
     const attempted = { ...headers, 'Fn-Attempt': [String(attempt)] };
     const model = template.call({ id: lease.callId, type: 'async', method, url, headers: attempted, createdAt });
     const response = new CollectedResponse(MAX_RESULT_BYTES, triggerId === '' ? invokeHead : triggerHead);
@@ -264,6 +295,7 @@ export class AsyncConsumer {
       withWriter(response),
       withController(controller),
       withPlacementLimit(PLACEMENT_MS),
+      withTrace(trace),
     );
     try {
       await agent.submit(call);

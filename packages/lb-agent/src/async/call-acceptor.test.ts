@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { FakeClock, IdGenerator } from '@fnfleet/core';
+import { FakeClock, IdGenerator, NO_TRACE } from '@fnfleet/core';
 import type { PushAnswer } from '@fnfleet/queue';
 import { CallAcceptor } from './call-acceptor.js';
 
@@ -33,7 +33,7 @@ function begin(callId: string, announced = 0) {
   const headers = announced > 0 ? { 'content-length': `${announced}` } : { 'transfer-encoding': 'chunked' };
   const req = Object.assign(body, { headers, rawHeaders: [], socket: {}, method: 'POST', url: '/invoke/f' });
   const ended = acceptor
-    .accept(callId, { fnId: 'f', triggerId: '' }, req as unknown as IncomingMessage, undefined)
+    .accept(callId, { fnId: 'f', triggerId: '', trace: NO_TRACE }, req as unknown as IncomingMessage, undefined)
     .then(
       () => 'accepted',
       (error: { code?: string }) => error.code ?? String(error),

@@ -10,11 +10,14 @@ import {
   type HeaderMap,
   headersFromRaw,
   type IdGenerator,
+  inSpan,
   isHopByHop,
   later,
   MAX_WAIT_SECONDS,
   type MonoMs,
   requestUrl,
+  SpanKind,
+  type TraceContext,
   TurnoverSet,
 } from '@fnfleet/core';
 import { checkDeclaredLength, readBody } from '@fnfleet/http';
@@ -38,9 +41,13 @@ const HEAD_BYTES = 64 * 1024;
 /** A body that takes longer makes room for those of others. */
 const SLOW_MS = 5_000;
 
+/** The span name of Fn. Attempts of the call are linked to it. */
+const PUSH_SPAN = 'mq_push';
+
 interface Called {
   readonly fnId: string;
   readonly triggerId: string;
+  readonly trace: TraceContext;
 }
 
 /** A call whose body arrives. */
@@ -88,7 +95,7 @@ export class CallAcceptor {
 
   private async handIn(
     callId: string,
-    { fnId, triggerId }: Called,
+    { fnId, triggerId, trace }: Called,
     req: IncomingMessage,
     hidden: string | undefined,
   ): Promise<PushAnswer> {
@@ -109,7 +116,10 @@ export class CallAcceptor {
       // Whoever runs the call later does not know of the request any more.
       const headers = triggerId === '' ? given : triggerHeaders(given, method, url);
       const request = { id: callId, fnId, method, url, headers, triggerId, createdAt: clock.wallNow() };
-      return await queue.enqueue({ ...asyncMessage(request, body), delayMs, idempotencyKey: idempotencyKey(req) });
+      const push = (trace: TraceContext) =>
+        queue.enqueue({ ...asyncMessage({ ...request, trace }, body), delayMs, idempotencyKey: idempotencyKey(req) });
+      const attributes = { 'fn.call_id': callId, 'fn.fn_id': fnId };
+      return await inSpan(PUSH_SPAN, trace, push, { kind: SpanKind.PRODUCER, attributes });
     } finally {
       this.arriving.delete(call);
       this.heldBytes -= call.heldBytes;

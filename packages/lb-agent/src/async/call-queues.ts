@@ -1,4 +1,4 @@
-import { type Call, encodeQueuedRequest, FnError, type WallMs } from '@fnfleet/core';
+import { type Call, encodeQueuedRequest, FnError, type TraceContext, traceParentOf, type WallMs } from '@fnfleet/core';
 import type { MessageQueue, NewMessage, PushAnswer } from '@fnfleet/queue';
 
 /** Puts asynchronous calls into a queue: what those who accept them need. */
@@ -56,12 +56,15 @@ export interface AsyncRequest extends Pick<Call, 'id' | 'fnId' | 'method' | 'url
   /** Empty for a direct call. */
   readonly triggerId?: string;
   readonly createdAt: WallMs;
+  /** What runs the call is linked to it. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The message of a call for `enqueue`. Everything else of the call is that of its function when it runs. */
 export function asyncMessage(request: AsyncRequest, body: Uint8Array): NewMessage {
   const { id, fnId, method, url, headers, triggerId = '', createdAt } = request;
-  return { callId: id, fnId, head: encodeQueuedRequest({ method, url, headers, triggerId, createdAt }), body };
+  const trace = request.trace && traceParentOf(request.trace);
+  return { callId: id, fnId, head: encodeQueuedRequest({ method, url, headers, triggerId, createdAt, trace }), body };
 }
 
 function openerOf(queue: OpenedQueue): () => Promise<MessageQueue> {

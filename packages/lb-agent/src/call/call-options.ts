@@ -118,6 +118,13 @@ export function withRequestId(requestId: string | undefined): LbCallOption {
   };
 }
 
+/** Sets the trace that the spans of the call belong to. */
+export function withTrace(trace: TraceContext): LbCallOption {
+  return (draft) => {
+    draft.trace = trace;
+  };
+}
+
 /** Limits how long the call may look for a runner, milliseconds. */
 export function withPlacementLimit(limitMs: number): LbCallOption {
   return (draft) => {

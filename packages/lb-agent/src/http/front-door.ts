@@ -8,9 +8,11 @@ import {
   IdGenerator,
   isServerBusy,
   type Logger,
+  noteInTrace,
   PeerError,
   silentLogger,
   systemClock,
+  type TraceContext,
   traceFields,
   withActiveTrace,
 } from '@fnfleet/core';
@@ -125,7 +127,7 @@ export class FrontDoor {
           ? known
           : await withActiveTrace(labels.trace, () => this.find(target, req, controller.signal));
       if (isAsync(found, req)) {
-        await this.accept(found, req, writer);
+        await this.accept(found, req, writer, labels.trace);
         labels.blame = 'user';
         return;
       }
@@ -169,14 +171,20 @@ export class FrontDoor {
   }
 
   /** Answers when the call is on disk. There is no call yet, and none to cancel. */
-  private async accept(found: Found, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
+  private async accept(
+    found: Found,
+    req: IncomingMessage,
+    writer: HttpResponseWriter,
+    trace: TraceContext,
+  ): Promise<void> {
     const { acceptor, guard } = this.options;
     writer.callId = acceptor.newId();
     const { fn } = isTriggered(found) ? found.template : found;
     const triggerId = isTriggered(found) ? found.triggerId : '';
     const hidden = guard.showsToken(req) ? 'Authorization' : undefined;
-    const { callId, duplicate } = await acceptor.accept(writer.callId, { fnId: fn.id, triggerId }, req, hidden);
+    const { callId, duplicate } = await acceptor.accept(writer.callId, { fnId: fn.id, triggerId, trace }, req, hidden);
     writer.callId = callId;
+    noteInTrace(trace, { 'fn.call_id': callId, 'fn.fn_id': fn.id });
     const location = `/v2/fns/${fn.id}/calls/${callId}`;
     const headers = ['Content-Type', 'application/json; charset=utf-8', 'Location', location];
     writer.answer(202, headers, `${JSON.stringify({ call_id: callId, duplicate })}\n`);
