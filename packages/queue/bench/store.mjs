@@ -2,15 +2,19 @@
  * Calls per second that the store accepts and hands out, each on disk.
  *
  *   node packages/queue/bench/store.mjs [clients] [seconds] [calls that wait beforehand]
+ *
+ * FN_MQ_URL names a queue, which should be empty; by default SQLite in a folder of its own. Other settings of the queue apply as well.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSqliteQueue } from '../dist/index.js';
+import { readSettings } from '@fnfleet/core';
+import { openQueue, queueSettings } from '../dist/index.js';
 
 const [clients = 64, seconds = 5, backlog = 0] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'fnfleet-queue-bench-'));
-const queue = await openSqliteQueue({ path: join(folder, 'mq.db') });
+const env = { FN_MQ_URL: `sqlite3://${join(folder, 'mq.db')}`, ...process.env };
+const queue = await openQueue(readSettings(queueSettings, env));
 const body = Buffer.alloc(1024, 'x');
 let pushed = 0;
 

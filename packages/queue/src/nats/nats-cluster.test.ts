@@ -1,0 +1,37 @@
+// needs: nats-server
+// takes: 20 s
+import { eventually, freePort, NatsServer } from '@fnfleet/testing';
+import { openNatsQueue } from './nats-queue.js';
+
+it('three servers keep a queue: none syncs, and when one is killed, no call is lost and the queue goes on', async () => {
+  const routes = await Promise.all([freePort(), freePort(), freePort()]);
+  const servers = await Promise.all(
+    routes.map((port) => NatsServer.start({ cluster: { name: 'three', port, routes } })),
+  );
+  const url = `nats://${servers.map(({ address }) => address).join(',')}/calls`;
+  const open = () => openNatsQueue({ url, timeoutMs: 10_000 });
+  // The servers elect a leader first.
+  let queue = await eventually(open);
+  try {
+    const push = (callId: string) => queue.push({ callId, fnId: 'f', head: '', body: Buffer.from('x') });
+    const pushed: string[] = [];
+    for (const [at, server] of servers.entries()) {
+      for (let n = 0; n < 20; n += 1) {
+        const callId = `c${at}${String(n).padStart(3, '0')}`;
+        await eventually(() => push(callId));
+        pushed.push(callId);
+      }
+      await server.kill();
+      await eventually(() => push(`c${at}999`));
+      pushed.push(`c${at}999`);
+      await server.restart();
+    }
+    await queue.close();
+    queue = await eventually(open);
+    const found = await eventually(() => queue.reserve({ holder: 'h', limit: 1_000, leaseMs: 60_000 }));
+    expect(found.map(({ lease }) => lease.callId)).toEqual(pushed);
+  } finally {
+    await queue.close();
+    await Promise.all(servers.map((server) => server.close()));
+  }
+}, 180_000);
