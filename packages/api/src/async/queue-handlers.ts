@@ -73,13 +73,17 @@ export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record
       const onLeft = () => left.abort();
       res.once('close', onLeft);
       if (poll !== undefined) polls.set(poll, left);
-      let deliveries: readonly Delivery[];
+      let deliveries: readonly Delivery[] | undefined;
       try {
-        deliveries = await queue.reserve(request, AbortSignal.any([left.signal, access.ending]));
+        deliveries = await queue
+          .reserve(request, AbortSignal.any([left.signal, access.ending]))
+          // Another node leads it.
+          .catch(undefinedIfNone);
       } finally {
         res.off('close', onLeft);
         if (poll !== undefined && polls.get(poll) === left) polls.delete(poll);
       }
+      if (deliveries === undefined) return sendEmpty(res, 204);
       const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
         head: JSON.stringify({
           call_id: lease.callId,

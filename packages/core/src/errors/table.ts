@@ -281,7 +281,7 @@ const API_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'No queue of asynchronous calls is available: try again later',
-    doc: 'No API node has confirmed that it keeps the call: none answers, or each cannot open its queue, for example because another process has it open. The log says why. Sent with Retry-After.',
+    doc: 'No API node has confirmed that it keeps the call: none answers, or each cannot open its queue, for example because another process has it open, or another node leads it. The log says why. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   asyncUnsupported: entry(
