@@ -44,8 +44,10 @@ const TRIGGER: Shape = {
     name: 'string',
     updated_at: { optional: 'string' },
     fn_id: 'string',
+    type: { optional: 'string' },
     source: 'string',
     annotations: ANNOTATIONS,
+    next_fire_at: { optional: 'string' },
   },
 };
 
@@ -133,19 +135,25 @@ export interface FnSpec {
   readonly annotations?: Annotations;
 }
 
+export type TriggerType = 'http' | 'schedule';
+
 export interface TriggerSpec {
   readonly name: string;
-  readonly type: 'http';
-  /** Path below `/t/<app>`, with its slash. */
+  readonly type: TriggerType;
+  /** Path below `/t/<app>`, with its slash; of a schedule, its cron expression. */
   readonly source: string;
+  readonly annotations?: Annotations;
 }
 
 export interface TriggerRef extends Revision {
   readonly id: string;
   readonly name: string;
   readonly fn_id: string;
+  readonly type?: string;
   readonly source: string;
   readonly annotations?: Annotations;
+  /** Missing if it is no schedule, or does not fire any more. */
+  readonly next_fire_at?: string;
 }
 
 /** The requests to an API node that commands need. In a change, an empty string in a map removes the key. */
@@ -217,18 +225,11 @@ export class ApiClient {
     return this.list<TriggerRef>('/v2/triggers', { app_id: appId, ...filter }, TRIGGER);
   }
 
-  createTrigger(
-    { app_id, id }: FnRef,
-    spec: TriggerSpec & { readonly annotations?: Annotations },
-  ): Promise<TriggerRef> {
+  createTrigger({ app_id, id }: FnRef, spec: TriggerSpec): Promise<TriggerRef> {
     return this.request<TriggerRef>('POST', '/v2/triggers', TRIGGER, { ...spec, app_id, fn_id: id });
   }
 
-  async updateTrigger(
-    id: string,
-    change: Partial<TriggerSpec> & { annotations?: Annotations },
-    seen?: Revision,
-  ): Promise<TriggerRef> {
+  async updateTrigger(id: string, change: Partial<TriggerSpec>, seen?: Revision): Promise<TriggerRef> {
     const path = pathOf('triggers', id);
     await this.change('PUT', path, ANYTHING, seen, change);
     // The answer to a PUT lacks the endpoint, so read it again.

@@ -140,7 +140,12 @@ describe('export', () => {
     const maps = <T>(values: fc.Arbitrary<T>) => fc.dictionary(texts, values, { maxKeys: 4, noNullPrototype: true });
     const annotations = maps(fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value))));
     const triggers = fc.uniqueArray(
-      fc.record({ name: fc.stringMatching(/^\w{1,9}$/), source: fc.string(), annotations }),
+      fc.record({
+        name: fc.stringMatching(/^\w{1,9}$/),
+        type: fc.constantFrom('http', 'schedule'),
+        source: fc.string(),
+        annotations,
+      }),
       { selector: ({ name }) => name, maxLength: 3 },
     );
     const fns = fc.record({

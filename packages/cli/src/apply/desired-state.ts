@@ -1,4 +1,5 @@
-import type { Annotations, AppRef, Config, FnRef, TriggerRef } from '../api-client.js';
+import { SCHEDULE_TYPE } from '@fnfleet/core';
+import type { Annotations, AppRef, Config, FnRef, TriggerRef, TriggerType } from '../api-client.js';
 
 /** An app with everything in it, without ids and times: what a folder holds, and what an API node is brought to. */
 export interface AppState {
@@ -27,7 +28,9 @@ export interface FnState {
 
 export interface TriggerState {
   readonly name: string;
-  /** Path below `/t/<app>`, with its slash. */
+  /** Never changes. */
+  readonly type: TriggerType;
+  /** Path below `/t/<app>`, with its slash; of a schedule, its cron expression. */
   readonly source: string;
   readonly annotations: Annotations;
 }
@@ -59,8 +62,8 @@ export function fnState(fn: FnRef, triggers: readonly TriggerRef[]): FnState {
   };
 }
 
-export function triggerState({ name, source, annotations }: TriggerRef): TriggerState {
-  return { name, source, annotations: stored(annotations) };
+export function triggerState({ name, type, source, annotations }: TriggerRef): TriggerState {
+  return { name, type: type === SCHEDULE_TYPE ? type : 'http', source, annotations: stored(annotations) };
 }
 
 function stored(annotations: Annotations = {}): Annotations {

@@ -104,8 +104,8 @@ export class FolderWriter {
   }
 }
 
-function triggerFields({ name, source, annotations }: TriggerState): object {
-  return { name, source, annotations: unlessEmpty(annotations) };
+function triggerFields({ name, type, source, annotations }: TriggerState): object {
+  return { name, type: type === 'http' ? undefined : type, source, annotations: unlessEmpty(annotations) };
 }
 
 function yamlOf(fields: object): string {

@@ -11,6 +11,7 @@ import {
   parseTriggerInput,
 } from '@fnfleet/core/resources';
 import type { ApiClient, AppRef, FnRef, TriggerRef } from '../api-client.js';
+import { isSchedule, pathOf } from '../deploy/plan-triggers.js';
 import { bySource } from '../deploy/source-order.js';
 import { appState, type FnState, fnState, type TriggerState, triggerState } from './desired-state.js';
 import {
@@ -191,21 +192,30 @@ class AppPlanner {
     );
     const matched = new Set([...matches.values()].map((trigger) => trigger?.id));
     const surplus = current.triggers.filter(({ id }) => !matched.has(id));
+    const ofOtherType: ExistingTrigger[] = [];
+    for (const [wanted, match] of matches) {
+      if (match === undefined || isSchedule(match) === isSchedule(wanted.value)) continue;
+      ofOtherType.push({ ...wanted, existing: match });
+      matches.delete(wanted);
+    }
     if (!options.prune) this.refuseTaken([...matches.keys()], surplus);
     const goingFns = new Set(surplusFns.map(({ id }) => id));
     for (const trigger of surplus) this.removeTrigger(trigger, goingFns);
+    for (const trigger of ofOtherType) this.replaceTrigger(trigger, `its type is ${trigger.value.type} now`);
     const moves = [...matches].flatMap(([wanted, match]) =>
       match === undefined
         ? []
-        : [{ item: { ...wanted, existing: match }, from: match.source, to: wanted.value.source }],
+        : [{ item: { ...wanted, existing: match }, from: placeOf(wanted, match), to: placeOf(wanted, wanted.value) }],
     );
     const { ordered, blocking } = bySource(moves);
-    for (const trigger of blocking) this.replaceTrigger(trigger);
+    for (const trigger of blocking) {
+      this.replaceTrigger(trigger, `it exchanges its source ${trigger.existing.source} with another one`);
+    }
     for (const trigger of ordered) this.changeTrigger(trigger);
     // Last, because other triggers may have to release their sources first.
     for (const [trigger, match] of matches) if (match === undefined) this.createTrigger(trigger);
     if (options.createOnly) return;
-    for (const trigger of blocking) this.createTrigger(trigger);
+    for (const trigger of [...blocking, ...ofOtherType]) this.createTrigger(trigger);
   }
 
   private wantedTriggers(): WantedTrigger[] {
@@ -215,9 +225,9 @@ class AppPlanner {
   }
 
   private refuseTaken(wanted: readonly WantedTrigger[], surplus: readonly TriggerRef[]): void {
-    const holders = new Map(surplus.map((trigger) => [trigger.source, trigger]));
+    const holders = new Map(surplus.map((trigger) => [pathOf(trigger), trigger]));
     for (const { file, value } of wanted) {
-      const holder = holders.get(value.source);
+      const holder = isSchedule(value) ? undefined : holders.get(value.source);
       if (holder === undefined) continue;
       throw new Error(
         `${file}: the source ${value.source} of trigger ${value.name} is used by trigger ${holder.name} of function ${this.fnNameOf(holder)}, which the folder does not have; --prune removes it`,
@@ -234,15 +244,15 @@ class AppPlanner {
     }
   }
 
-  /** Of triggers that exchange their sources, one has to release its own before the others can move. */
-  private replaceTrigger({ fn, value, existing }: ExistingTrigger): void {
+  /** Of triggers that exchange their sources, one has to release its own before the others can move; and a type never changes. */
+  private replaceTrigger({ fn, value, existing }: ExistingTrigger, why: string): void {
     const title = `trigger ${this.name}/${fn}/${value.name}`;
     if (this.options.createOnly) {
       this.kept.push(`${title} differs`);
       return;
     }
     this.steps.push({
-      lines: [`- ${title}, to be created again: it exchanges its source ${existing.source} with another one`],
+      lines: [`- ${title}, to be created again: ${why}`],
       run: () => this.api.deleteTrigger(existing.id, existing),
     });
   }
@@ -257,7 +267,7 @@ class AppPlanner {
     this.update(`trigger ${this.name}/${fn}/${value.name}`, file, differences, {
       validate: () =>
         changedTrigger(
-          parseTrigger(JSON.stringify({ ...existing, app_id: NEW, type: 'http' })),
+          parseTrigger(JSON.stringify({ ...existing, app_id: NEW, type: value.type })),
           parseTriggerInput(JSON.stringify(change)),
           this.now,
         ),
@@ -266,7 +276,8 @@ class AppPlanner {
   }
 
   private createTrigger({ file, fn, value }: WantedTrigger): void {
-    const spec = { name: value.name, type: 'http', source: value.source, annotations: value.annotations } as const;
+    const { name, type, source, annotations } = value;
+    const spec = { name, type, source, annotations };
     check(file, () =>
       newTrigger(parseTriggerInput(JSON.stringify({ ...spec, app_id: NEW, fn_id: NEW })), NEW, this.now),
     );
@@ -304,6 +315,11 @@ class AppPlanner {
 interface WantedTrigger extends Located<TriggerState> {
   /** The name of its function. */
   readonly fn: string;
+}
+
+/** What it occupies in its app. */
+function placeOf({ fn }: WantedTrigger, trigger: TriggerRef | TriggerState): string {
+  return isSchedule(trigger) ? `schedule ${fn}/${trigger.name}` : trigger.source;
 }
 
 interface ExistingTrigger extends WantedTrigger {

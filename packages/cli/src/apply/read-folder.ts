@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { DEFAULT_LIMITS, printableLine } from '@fnfleet/core';
-import type { Annotations, Config } from '../api-client.js';
+import { DEFAULT_LIMITS, printableLine, SCHEDULE_TYPE } from '@fnfleet/core';
+import type { Annotations, Config, TriggerType } from '../api-client.js';
 import { type Entry, YamlDocument } from '../func-file/yaml-document.js';
 import type { AppState, FnState, TriggerState } from './desired-state.js';
 import { APP_FILE, type AppFiles, checkMarker, resourceFiles, textOf } from './folder-layout.js';
 
+const TYPES: readonly TriggerType[] = ['http', SCHEDULE_TYPE];
 /** Maximum number of values in a file. */
 const MAX_VALUES = 100_000;
 
@@ -69,9 +70,11 @@ function readFn(file: string): Located<FnState> {
 }
 
 function readTrigger(reader: FieldReader): TriggerState {
-  const type = reader.text('type') ?? 'http';
-  if (type !== 'http') throw reader.problem('type', `expected http, got ${shown(type)}`);
+  const given = reader.text('type') ?? 'http';
+  const type = TYPES.find((known) => known === given);
+  if (type === undefined) throw reader.problem('type', `expected http or schedule, got ${shown(given)}`);
   const trigger = {
+    type,
     name: reader.required('name'),
     source: reader.required('source'),
     annotations: reader.annotations('annotations'),
@@ -166,9 +169,10 @@ function refuseSharedSources(functions: readonly Located<FnState>[]): void {
   const holders = new Map<string, string>();
   for (const { file, value } of functions) {
     const names = new Set<string>();
-    for (const { name, source } of value.triggers) {
+    for (const { name, type, source } of value.triggers) {
       if (names.has(name)) throw new Error(`${file}: two triggers have the name ${shown(name)}`);
       names.add(name);
+      if (type === SCHEDULE_TYPE) continue;
       const other = holders.get(source);
       if (other !== undefined) {
         throw new Error(`${file}: the source ${shown(source)} of trigger ${shown(name)} is also that of ${other}`);

@@ -3,7 +3,7 @@ import type { ApiClient, FnRef } from '../api-client.js';
 import { type BuildOptions, type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
 import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
 import { remark } from '../terminal/output.js';
-import { checkDeployment, type Deployed, deploy, invokeUrl, triggerUrl } from './deploy.js';
+import { calledAt, checkDeployment, type Deployed, deploy, invokeUrl } from './deploy.js';
 
 export interface FolderOptions extends BuildOptions {
   readonly app: string;
@@ -47,7 +47,7 @@ export async function deployFolder(
     lines: [
       `deployed ${spec.name} (${image}) in app ${app}`,
       `invoke it at ${invokeUrl(deployed.fn)}`,
-      ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
+      ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${calledAt(trigger)}`),
       ...surplusLines(deployed, prune),
     ],
   };

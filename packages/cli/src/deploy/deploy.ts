@@ -1,4 +1,4 @@
-import { isDeployedAnnotation, parseFn, systemClock } from '@fnfleet/core';
+import { isDeployedAnnotation, parseFn, SCHEDULE_ANNOTATION, systemClock } from '@fnfleet/core';
 import {
   changedFn,
   newApp,
@@ -8,9 +8,9 @@ import {
   parseFnInput,
   parseTriggerInput,
 } from '@fnfleet/core/resources';
-import type { ApiClient, AppRef, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
+import type { Annotations, ApiClient, AppRef, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
 import { DEPLOYED_TRIGGER, namesIn, type Surplus, surplusOf, writtenDown } from './managed.js';
-import { planTriggers, type TriggerPlan } from './plan-triggers.js';
+import { isSchedule, planTriggers, type TriggerPlan } from './plan-triggers.js';
 
 export interface Deployment {
   readonly spec: FnSpec;
@@ -79,13 +79,13 @@ export async function deploy(
     step(`changed trigger ${before.name}`, async () => {
       deployed.set(
         trigger.name,
-        await api.updateTrigger(before.id, { ...trigger, annotations: DEPLOYED_TRIGGER }, before),
+        await api.updateTrigger(before.id, { ...trigger, annotations: annotationsOf(trigger) }, before),
       );
     });
   }
   for (const trigger of triggers.create) {
     step(`created trigger ${trigger.name}`, async () => {
-      const marked = { ...trigger, annotations: DEPLOYED_TRIGGER };
+      const marked = { ...trigger, annotations: { ...trigger.annotations, ...DEPLOYED_TRIGGER } };
       deployed.set(trigger.name, await api.createTrigger(fn as FnRef, marked));
     });
   }
@@ -168,6 +168,18 @@ export function invokeUrl(fn: FnRef): string {
   const url = fn.annotations?.['fnproject.io/fn/invokeEndpoint'];
   if (typeof url !== 'string') throw new Error(`the API node does not report the invoke URL of ${fn.name}`);
   return url;
+}
+
+/** The change of a trigger's annotations. Options that func.yaml does not have are removed. */
+function annotationsOf(trigger: TriggerSpec): Annotations {
+  const options = isSchedule(trigger) ? { [SCHEDULE_ANNOTATION]: '', ...trigger.annotations } : {};
+  return { ...options, ...DEPLOYED_TRIGGER };
+}
+
+/** In words: where a trigger is called, or when it fires next. */
+export function calledAt(trigger: TriggerRef): string {
+  if (!isSchedule(trigger)) return triggerUrl(trigger);
+  return trigger.next_fire_at === undefined ? 'paused' : `next ${trigger.next_fire_at.replace(/\.000Z$/, 'Z')}`;
 }
 
 /** The URL of the trigger, as reported by its API node. */

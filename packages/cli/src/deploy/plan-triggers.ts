@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { SCHEDULE_ANNOTATION, SCHEDULE_TYPE } from '@fnfleet/core';
 import type { TriggerRef, TriggerSpec } from '../api-client.js';
 import { isDeployedTrigger } from './managed.js';
 import { bySource } from './source-order.js';
@@ -13,10 +15,10 @@ export interface TriggerPlan {
 }
 
 /**
- * Matches triggers by name; a trigger with a new name in func.yaml is matched by its source, and renamed.
+ * Matches triggers by name; a path with a new name in func.yaml is matched by its source, and renamed.
  * @param fnId undefined: the function does not exist yet
  * @param existing triggers of the app
- * @throws Error when two triggers would have the same source
+ * @throws Error when two paths would have the same source, or a trigger another type
  */
 export function planTriggers(
   fnId: string | undefined,
@@ -29,13 +31,19 @@ export function planTriggers(
   for (const spec of wanted) {
     const match =
       own.find(({ name }) => name === spec.name) ??
-      own.find(({ name, source }) => source === spec.source && !named.has(name));
-    if (match !== undefined) matched.set(spec, match);
+      own.find((trigger) => isSamePath(trigger, spec) && !named.has(trigger.name));
+    if (match === undefined) continue;
+    if (isSchedule(match) !== isSchedule(spec)) {
+      throw new Error(
+        `trigger ${spec.name} has the type ${match.type}, which never changes: delete it, or name this one differently`,
+      );
+    }
+    matched.set(spec, match);
   }
   const pairs = [...matched].map(([spec, trigger]) => ({ existing: trigger, spec }));
   const kept = new Set(matched.values());
   for (const spec of wanted) {
-    const holder = existing.find(({ source }) => source === spec.source);
+    const holder = existing.find((trigger) => isSamePath(trigger, spec));
     if (holder === undefined || kept.has(holder)) continue;
     const whose =
       holder.fn_id === fnId ? 'this function, which func.yaml does not name' : 'another function of the app';
@@ -45,7 +53,7 @@ export function planTriggers(
   }
   const changes = pairs.filter((pair) => !isAsWanted(pair));
   const { ordered, blocking } = bySource(
-    changes.map((pair) => ({ item: pair, from: pair.existing.source, to: pair.spec.source })),
+    changes.map((pair) => ({ item: pair, from: pathOf(pair.existing), to: pathOf(pair.spec) })),
   );
   if (blocking.length > 0) {
     const moving = changes.filter(({ existing, spec }) => existing.source !== spec.source).map(({ spec }) => spec.name);
@@ -66,5 +74,31 @@ type Pair = TriggerPlan['change'][number];
 
 /** A trigger that somebody else created becomes ours once func.yaml names it. */
 function isAsWanted({ existing, spec }: Pair): boolean {
-  return existing.name === spec.name && existing.source === spec.source && isDeployedTrigger(existing);
+  const hasSameOptions = isDeepStrictEqual(
+    existing.annotations?.[SCHEDULE_ANNOTATION],
+    spec.annotations?.[SCHEDULE_ANNOTATION],
+  );
+  const isSame = existing.name === spec.name && existing.source === spec.source;
+  return isSame && isDeployedTrigger(existing) && (hasSameOptions || !isSchedule(spec));
+}
+
+export function isSchedule({ type }: { readonly type?: string }): boolean {
+  return type === SCHEDULE_TYPE;
+}
+
+function isSamePath(trigger: TriggerRef, spec: TriggerSpec): boolean {
+  return trigger.source === spec.source && !isSchedule(trigger) && !isSchedule(spec);
+}
+
+/** What a trigger occupies in its app: a schedule nothing. */
+export function pathOf({
+  type,
+  name,
+  source,
+}: {
+  readonly type?: string;
+  readonly name: string;
+  readonly source: string;
+}) {
+  return isSchedule({ type }) ? `schedule ${name}` : source;
 }

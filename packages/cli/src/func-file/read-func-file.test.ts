@@ -192,7 +192,7 @@ it.each([
   [
     'a trigger of another type',
     'triggers:\n- {name: t, source: /t, type: cron}\n',
-    'func.yaml:2: triggers[0].type: expected http, got "cron"',
+    'func.yaml:2: triggers[0].type: expected http or schedule, got "cron"',
   ],
   [
     'two triggers of one name',
@@ -220,7 +220,7 @@ it.each([
   [
     'control characters',
     'name: a\ntriggers:\n- name: "\\e[2J"\n  type: "\\e[2J"\n',
-    'func.yaml:4: triggers[0].type: expected http, got "\\\\u001b[2J"',
+    'func.yaml:4: triggers[0].type: expected http or schedule, got "\\\\u001b[2J"',
   ],
 ])('reports position and reason of an error: %s', (_, text, problem) => {
   if (problem instanceof RegExp) expect(problemOf(text)).toMatch(problem);

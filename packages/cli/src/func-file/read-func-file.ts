@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { IDEMPOTENT_ANNOTATION, printableLine, readSmallFileSync, STANDBY_ANNOTATION } from '@fnfleet/core';
+import {
+  IDEMPOTENT_ANNOTATION,
+  printableLine,
+  readSmallFileSync,
+  SCHEDULE_ANNOTATION,
+  SCHEDULE_TYPE,
+  STANDBY_ANNOTATION,
+} from '@fnfleet/core';
 import { nearestName } from '@fnfleet/node';
 import type { FnSpec, TriggerSpec } from '../api-client.js';
 import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-document.js';
@@ -143,22 +150,32 @@ function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: str
   return document.list(entry).map((item) => {
     const fields = document.map(item);
     notes.push(...unusedNotes(document, fields, TRIGGER_FIELDS));
+    const options = fields.get('schedule');
     const field = (name: string) => fields.get(name) ?? { ...item, node: undefined };
-    const [name, type, source] = ['name', 'type', 'source'].map((key) => textOf(document, fields.get(key)));
+    const [name, type, source = ''] = ['name', 'type', 'source'].map((key) => textOf(document, fields.get(key)));
     if (name === undefined) throw document.problem(field('name'), 'expected a trigger with a name');
-    if ((type ?? 'http') !== 'http') throw document.problem(field('type'), `expected http, got ${shown(type)}`);
-    if (!source?.startsWith('/')) {
-      throw document.problem(
-        field('source'),
-        `expected a source, a path that begins with a slash, got ${shown(source)}`,
-      );
+    const isSchedule = type === SCHEDULE_TYPE;
+    if (!isSchedule && (type ?? 'http') !== 'http') {
+      throw document.problem(field('type'), `expected http or schedule, got ${shown(type)}`);
+    }
+    if (isSchedule ? source === '' : !source.startsWith('/')) {
+      const wanted = isSchedule ? 'cron expression such as "0 3 * * *"' : 'path that begins with a slash';
+      throw document.problem(field('source'), `expected a source, a ${wanted}, got ${shown(source || undefined)}`);
     }
     if (names.has(name)) throw document.problem(field('name'), `two triggers have the name ${shown(name)}`);
-    if (sources.has(source)) throw document.problem(field('source'), `two triggers have the source ${shown(source)}`);
     names.add(name);
+    if (isSchedule) return scheduleOf(name, source, options && document.json(options));
+    if (options !== undefined)
+      notes.push(`${document.at(options.line)}: ${options.path} has no effect: the type is http`);
+    if (sources.has(source)) throw document.problem(field('source'), `two triggers have the source ${shown(source)}`);
     sources.add(source);
     return { name, type: 'http', source };
   });
+}
+
+function scheduleOf(name: string, source: string, options: unknown): TriggerSpec {
+  const annotations = options === undefined ? {} : { annotations: { [SCHEDULE_ANNOTATION]: options } };
+  return { name, type: SCHEDULE_TYPE, source, ...annotations };
 }
 
 function schemaNotes(document: YamlDocument, entry: Entry | undefined): string[] {
@@ -218,7 +235,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'cmd',
 ]);
 
-const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source']);
+const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source', 'schedule']);
 
 const ROUTE = 'routes no longer exist: write a list of triggers, each with name, type http and source';
 const GONE = 'Fn has dropped it';

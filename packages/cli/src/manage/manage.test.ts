@@ -104,7 +104,7 @@ describe('list', () => {
       expect.stringMatching(/^till till:1 128 MiB 30 s 30 s \w{26}$/),
     ]);
     expect(await lines('list', 'triggers', 'shop')).toEqual([
-      'FUNCTION NAME SOURCE ENDPOINT ID',
+      'FUNCTION NAME SOURCE CALLED AT ID',
       expect.stringMatching(/^cart add \/a b http:\/\/lb\/t\/shop\/a%20b \w{26}$/),
     ]);
     expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['none']);

@@ -9,7 +9,7 @@ import {
   findFunction,
   type TriggerRef,
 } from '../api-client.js';
-import { triggerUrl } from '../deploy/deploy.js';
+import { calledAt } from '../deploy/deploy.js';
 import { textTable } from '../terminal/output.js';
 
 /** The output of a command: as JSON, and as lines. */
@@ -59,12 +59,12 @@ export async function listTriggers(api: ApiClient, [appName = '', fnName]: Names
   const names = new Map(fns.map(({ id, name }) => [id, name]));
   return table(
     triggers,
-    ['FUNCTION', 'NAME', 'SOURCE', 'ENDPOINT', 'ID'],
+    ['FUNCTION', 'NAME', 'SOURCE', 'CALLED AT', 'ID'],
     triggers.map((trigger) => [
       names.get(trigger.fn_id) ?? trigger.fn_id,
       trigger.name,
       trigger.source,
-      triggerUrl(trigger),
+      calledAt(trigger),
       trigger.id,
     ]),
   );
@@ -161,7 +161,8 @@ function keyAndValue(text: string): [key: string, value: string] {
   throw new InvalidArgumentError(`expected KEY=VALUE, got ${JSON.stringify(text)}.`);
 }
 
-function jsonOrText(text: string): unknown {
+/** Reads the value of an option. */
+export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,7 +1,8 @@
 import { Option } from 'commander';
-import { type Annotations, type ApiClient, type Config, findApp, findFunction } from '../api-client.js';
+import { type ApiClient, type Config, findApp, findFunction } from '../api-client.js';
 import { wholeNumber } from '../commands/options.js';
 import { invokeUrl, triggerUrl } from '../deploy/deploy.js';
+import { isSchedule } from '../deploy/plan-triggers.js';
 import {
   collectAnnotations,
   collectKeys,
@@ -11,6 +12,7 @@ import {
   deleteTrigger,
   findTrigger,
   inspected,
+  jsonOrText,
   listApps,
   listFunctions,
   listTriggers,
@@ -18,16 +20,15 @@ import {
   type Shown,
   someChange,
 } from './resources.js';
+import { changedSource, firesAt, type GivenSource, newSource } from './schedules.js';
 
 /** The values of all options; each is declared with the commands that have it. */
-export interface Given {
-  readonly annotation?: Annotations;
+export interface Given extends GivenSource {
   readonly syslogUrl?: string;
   readonly image?: string;
   readonly memory?: number;
   readonly timeout?: number;
   readonly idleTimeout?: number;
-  readonly source?: string;
   readonly unset?: readonly string[];
   readonly recursive?: boolean;
 }
@@ -77,6 +78,21 @@ const LIMITS = [
     ),
 ];
 const SOURCE = 'path below /t/<app>, with a leading slash';
+const TIMES = [
+  () => new Option('--source <path>', SOURCE),
+  () =>
+    new Option('--schedule <expression>', 'instead of a path: cron expression, such as "0 3 * * MON-FRI" or @hourly'),
+  () => new Option('--time-zone <name>', 'of the schedule, such as Europe/Berlin; default: UTC'),
+  () =>
+    new Option('--catch-up <what>', 'what the schedule does about firings that it missed; default: none').choices([
+      'none',
+      'one',
+      'all',
+    ]),
+  () => new Option('--body <text>', 'what the calls of the schedule contain: JSON, or else text').argParser(jsonOrText),
+];
+const pause = () => new Option('--pause', 'the schedule does not fire until it is resumed').default(false);
+const resume = () => new Option('--resume', 'the schedule goes on with its next firing').default(false);
 const recursive = () => new Option('--recursive', 'also delete what belongs to it').default(false);
 const unset = () => new Option('--unset <key>', 'remove a key; repeatable').argParser(collectKeys);
 
@@ -108,13 +124,17 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'create',
     noun: 'trigger',
-    doc: 'Creates a trigger: a path that calls a function.',
+    doc: 'Creates a trigger: a path that calls a function, or a schedule that calls it at given times.',
     arguments: [APP, FUNCTION, TRIGGER],
-    options: [() => new Option('--source <path>', SOURCE).makeOptionMandatory(), annotation],
-    run: async (api, [app, fn = '', name = ''], { source = '', annotation: annotations }) => {
-      const spec = { name, type: 'http', source, annotations } as const;
+    options: [...TIMES, annotation],
+    run: async (api, [app, fn = '', name = ''], given) => {
+      const spec = { name, ...newSource(given) };
       const trigger = await api.createTrigger(await findFunction(api, app, fn), spec);
-      return created('trigger', trigger, `it is called at ${triggerUrl(trigger)}`);
+      return created(
+        'trigger',
+        trigger,
+        isSchedule(trigger) ? firesAt(trigger) : `it is called at ${triggerUrl(trigger)}`,
+      );
     },
   },
   { verb: 'list', noun: 'apps', doc: 'Lists the apps.', arguments: [], run: listApps },
@@ -122,7 +142,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'list',
     noun: 'triggers',
-    doc: 'Lists the triggers of an app, or of one function, with the URLs that call them.',
+    doc: 'Lists the triggers of an app, or of one function, with the URLs that call them, or the times at which they fire next.',
     arguments: [APP, ['[function]', 'name of the function; default: all functions']],
     run: listTriggers,
   },
@@ -143,7 +163,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'inspect',
     noun: 'trigger',
-    doc: 'Shows a trigger, with the URL that calls it.',
+    doc: 'Shows a trigger, with the URL that calls it, or the time at which it fires next.',
     arguments: [APP, FUNCTION, TRIGGER],
     run: async (api, names) => inspected(await findTrigger(api, names)),
   },
@@ -187,10 +207,13 @@ export const COMMANDS: readonly ManageCommand[] = [
     noun: 'trigger',
     doc: 'Changes a trigger.',
     arguments: [APP, FUNCTION, TRIGGER],
-    options: [() => new Option('--source <path>', SOURCE), annotation],
-    run: async (api, names, { source, annotation: annotations }) => {
-      const change = someChange({ source, annotations }, ['--source', '--annotation']);
-      return updated('trigger', await api.updateTrigger((await findTrigger(api, names)).id, change));
+    options: [...TIMES, pause, resume, annotation],
+    run: async (api, names, given) => {
+      const trigger = await findTrigger(api, names);
+      const change = someChange(changedSource(trigger, given), [
+        ...['--source', '--schedule', '--time-zone', '--catch-up', '--body', '--pause', '--resume', '--annotation'],
+      ]);
+      return updated('trigger', await api.updateTrigger(trigger.id, change));
     },
   },
   {

@@ -8,7 +8,7 @@ import type { Dated } from './revision.js';
 export const MAX_SOURCE_BYTES = 2048;
 
 /** The type of triggers that call a function at given times. */
-export const SCHEDULE_TYPE = 'schedule';
+export const SCHEDULE_TYPE = 'schedule' as const;
 
 /** What calls a function: a path under the name of its app, or a schedule. */
 export interface Trigger extends Dated {

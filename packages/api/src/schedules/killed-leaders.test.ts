@@ -1,0 +1,107 @@
+// needs: postgres
+// takes: 90 s
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { decodeQueuedRequest } from '@fnfleet/core';
+import { openSqliteQueue } from '@fnfleet/queue';
+import { PostgresServer } from '@fnfleet/testing';
+import { ApiProcess } from '../test-kit/api-process.js';
+
+const ROUNDS = 3;
+/** Several transactions a second: a kill is likely to hit between a push and its record. */
+const SCHEDULES = 200;
+
+let server: PostgresServer;
+let folder: string;
+
+beforeAll(async () => {
+  server = await PostgresServer.start();
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-killed-leaders-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it.each`
+  database      | urlOf
+  ${'SQLite'}   | ${async () => `sqlite3://${folder}/fn.db`}
+  ${'Postgres'} | ${async () => server.url(await server.createDatabase())}
+`(
+  'on $database, every second fires once while the leader is killed again and again',
+  async ({ database, urlOf }) => {
+    const queueFile = `${folder}/mq.db`;
+    const env = { FN_DB_URL: await urlOf(), FN_MQ_URL: `sqlite3://${queueFile}` };
+    const nodes = [await ApiProcess.start(env), await ApiProcess.start(env)];
+    try {
+      const triggerId = await createSchedules(nodes[0]?.url ?? '');
+      for (let round = 0; round <= ROUNDS; round += 1) {
+        await firesAgain(nodes[0]?.url ?? '', triggerId);
+        if (round === ROUNDS) break;
+        // One of them leads: it dies in the middle of what it has to catch up, or of a second.
+        for (const which of [0, 1]) {
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+          await nodes[which]?.kill();
+        }
+        for (const which of [0, 1]) nodes[which] = await ApiProcess.start(env);
+      }
+    } finally {
+      for (const node of nodes) await node.kill();
+    }
+    const fired = await instantsIn(queueFile);
+    const number = [...fired.values()].reduce((sum, { length }) => sum + length, 0);
+    process.stderr.write(`${database}: ${ROUNDS} leaders killed, ${number} firings of ${fired.size} schedules\n`);
+    expect(fired.size).toBe(SCHEDULES);
+    for (const instants of fired.values()) {
+      const [first = 0] = instants;
+      expect(instants).toEqual(instants.map((_, index) => first + index * 1_000));
+    }
+  },
+  180_000,
+);
+
+/** @returns the id of the first one, which is recorded before the last ones are pushed */
+async function createSchedules(url: string): Promise<string> {
+  const make = async (what: string, body: object): Promise<string> => {
+    const response = await fetch(`${url}/v2/${what}`, { method: 'POST', body: JSON.stringify(body) });
+    expect(response.status).toBe(200);
+    return ((await response.json()) as { id: string }).id;
+  };
+  const app_id = await make('apps', { name: 'shop' });
+  const fn_id = await make('fns', { name: 'f', app_id, image: 'img' });
+  const annotations = { 'fnfleet/schedule': { catch_up: 'all' } };
+  const common = { app_id, fn_id, type: 'schedule', source: '* * * * * *', annotations };
+  const first = await make('triggers', { name: 'first', ...common });
+  for (let i = 1; i < SCHEDULES; i += 1) await make('triggers', { name: `t${i}`, ...common });
+  return first;
+}
+
+/** Resolves when a schedule has fired after this was called: as the database says, so that no node opens the queue for it. */
+async function firesAgain(url: string, triggerId: string): Promise<void> {
+  const last = async () => {
+    const response = await fetch(`${url}/v2/triggers/${triggerId}`);
+    return ((await response.json()) as { last_fire_at?: string }).last_fire_at;
+  };
+  const before = await last();
+  while ((await last()) === before) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** What the queue has accepted: the instants of each schedule in order. */
+async function instantsIn(file: string): Promise<ReadonlyMap<string, number[]>> {
+  const queue = await openSqliteQueue({ path: file });
+  const fired = new Map<string, number[]>();
+  let cursor: string | undefined;
+  do {
+    const page = await queue.list({ limit: 100, cursor });
+    for (const { callId } of page.calls) {
+      const { headers } = decodeQueuedRequest((await queue.payload(callId))?.head ?? '');
+      const id = String(headers['Fn-Schedule-Id']);
+      fired.set(id, [...(fired.get(id) ?? []), Date.parse(String(headers['Fn-Schedule-Due']))]);
+    }
+    cursor = page.next;
+  } while (cursor !== undefined);
+  await queue.close();
+  for (const instants of fired.values()) instants.sort((one, other) => one - other);
+  return fired;
+}
