@@ -67,6 +67,9 @@ const CALL_LINE = { fields: CALL_FIELDS } as const satisfies Shape;
 const CALL = {
   fields: {
     ...CALL_FIELDS,
+    priority: 'number',
+    failures: 'number',
+    next_attempt_at: { optional: 'string' },
     history: {
       list: {
         fields: {

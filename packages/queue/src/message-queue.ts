@@ -246,6 +246,8 @@ export interface CallRecord {
   /** Start of the current or last attempt. */
   readonly startedAt: WallMs | undefined;
   readonly endedAt: WallMs | undefined;
+  /** When a delayed call becomes ready. Only `get` fills it in, and only in stores that know it. */
+  readonly nextAt?: WallMs | undefined;
   /** Why it is dead. */
   readonly reason: Reason | undefined;
   /** Past deliveries, oldest first; only the last ones of many. Only `get` fills it in. */

@@ -1,5 +1,6 @@
 import { wallMs } from '@fnfleet/core';
 import type { CallRecord, CallState, FollowUp, PastDelivery, Priority, Reason } from './message-queue.js';
+import type { TimeMark } from './queue-time.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 
 /** Values of the state of a call in a table; the first two wait. */
@@ -53,7 +54,9 @@ export function policyOf({ policy }: MessageRow): RetryPolicy {
   return policy === null ? DEFAULT_RETRY_POLICY : JSON.parse(policy);
 }
 
-export function recordOf(row: MessageRow, fnId: string, history: readonly PastDelivery[]): CallRecord {
+/** @param now for when a delayed call becomes ready */
+export function recordOf(row: MessageRow, fnId: string, history: readonly PastDelivery[], now?: TimeMark): CallRecord {
+  const isDelayed = row.state === DELAYED && row.due !== null && now !== undefined;
   const wall = (ms: number | null) => (ms === null ? undefined : wallMs(ms));
   return {
     callId: row.call_id,
@@ -65,6 +68,7 @@ export function recordOf(row: MessageRow, fnId: string, history: readonly PastDe
     acceptedAt: wallMs(row.accepted_wall),
     startedAt: wall(row.started_wall),
     endedAt: wall(row.ended_wall),
+    nextAt: isDelayed ? wallMs(now.wall + Math.max(0, Number(row.due) - now.at)) : undefined,
     reason: reasonOf(row.reason),
     history,
   };

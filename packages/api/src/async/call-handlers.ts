@@ -181,6 +181,7 @@ async function wholeCall(queue: MessageQueue, record: CallRecord, appId: string)
   const result = record.state === 'success' ? await queue.result(record.callId) : undefined;
   return {
     ...shown(record, appId),
+    next_attempt_at: record.nextAt && formatDate(record.nextAt),
     history: record.history.map(({ attempt, holder, startedAt, endedAt, end, reason }) => ({
       attempt,
       balancer: holder,

@@ -95,6 +95,10 @@ function callSchemas() {
       description,
       properties: {
         ...line,
+        next_attempt_at: {
+          ...{ type: 'string', format: 'date-time' },
+          description: 'When a delayed call may start: for the first time, or again after a failure.',
+        },
         history: {
           type: 'array',
           description: 'Past attempts, oldest first; only the last ones of many.',

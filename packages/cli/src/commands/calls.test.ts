@@ -39,7 +39,8 @@ beforeEach(async () => {
       return;
     }
     handedIn += 1;
-    await accept(`call${handedIn}`, Buffer.concat(parts));
+    const delay = req.headers['fn-delay'];
+    await accept(`call${handedIn}`, Buffer.concat(parts), delay === undefined ? undefined : 1_000 * Number(delay));
     res.writeHead(202).end(JSON.stringify({ call_id: `call${handedIn}`, duplicate: false }));
   });
   await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve));
@@ -72,10 +73,13 @@ async function post(route: string, body: string | Buffer): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-async function accept(callId: string, body = Buffer.from('cat')): Promise<void> {
+async function accept(callId: string, body = Buffer.from('cat'), delayMs?: number): Promise<void> {
   const request = { method: 'POST', url: `http://lb/invoke/${fn.id}`, headers: {}, triggerId: '' };
   const head = encodeQueuedRequest({ ...request, createdAt: wallMs(1_000) });
-  await post('calls', encodeFrames([{ head: JSON.stringify({ call_id: callId, fn_id: fn.id, head }), body }]));
+  await post(
+    'calls',
+    encodeFrames([{ head: JSON.stringify({ call_id: callId, fn_id: fn.id, head, delay_ms: delayMs }), body }]),
+  );
 }
 
 /** Leases the next call, as a balancer does. @returns a function that says how it ended */
@@ -144,17 +148,34 @@ describe('call', () => {
   it('shows the status, the attempts and the result of a call', async () => {
     await accept('c1');
     expect(await lines('call', 'c1')).toEqual([
-      ...['call: c1', 'function: shop/cart', 'status: queued', expect.stringMatching(/^accepted: 20/)],
+      ...['call: c1', 'function: shop/cart', 'status: queued', 'priority: 0', 'attempts: 0, 0 failures'],
+      expect.stringMatching(/^accepted: 20/),
     ]);
     await (await take())(answered(60), `meow\n\u001b[2J${'m'.repeat(51)}`);
     expect(await lines('call', 'c1')).toEqual([
-      ...['call: c1', 'function: shop/cart', 'status: success'],
+      ...['call: c1', 'function: shop/cart', 'status: success', 'priority: 0', 'attempts: 1, 0 failures'],
       ...[expect.stringMatching(/^accepted: 20/), expect.stringMatching(/^ended: 20/), ''],
       'ATTEMPT STARTED ENDED END BALANCER ERROR',
       expect.stringMatching(/^1 20\S+Z 20\S+Z completed lb1$/),
       ...['', 'result: status 200', '(the first 50 of 60 bytes)', ' meow', ` \\u001b[2J${'m'.repeat(41)}`],
     ]);
     expect(JSON.parse((await run('call', 'c1', '--json')).stdout)).toMatchObject({ id: 'c1', result: { size: 60 } });
+  });
+
+  it('shows when a call runs again, by the policy of its function', async () => {
+    const set = (policy: string) =>
+      run('update', 'function', 'shop', 'cart', '--annotation', `fnfleet/async=${policy}`);
+    expect(await set('{"attempts":0}')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('annotation fnfleet/async is not valid: attempts should be a whole number'),
+    });
+    expect(await set('{"attempts":2,"backoff":3600,"priority":1}')).toMatchObject({ code: 0 });
+    await accept('c1');
+    await (await take())({ kind: 'retry', blame: 'function', code: 'functionFailed', message: 'no such cat' });
+    expect((await lines('call', 'c1')).slice(2, 6)).toEqual([
+      ...['status: delayed', 'priority: 1', 'attempts: 1, 1 failure', expect.stringMatching(/^accepted: 20/)],
+    ]);
+    expect((await lines('call', 'c1'))[6]).toMatch(/^next: 20/);
   });
 
   it('says that the status of a result is not known', async () => {
@@ -291,6 +312,14 @@ describe('invoke --async', () => {
       code: 1,
       output: 'fnfleet: the call was not accepted: 503 The queue of asynchronous calls is full; try again in 5 s\n',
     });
+  });
+
+  it('with --delay waits before the call starts', async () => {
+    expect(await invoke('--delay', '3600')).toMatchObject({ code: 0, output: 'call1\n' });
+    expect((await lines('call', 'call1'))[2]).toBe('status: delayed');
+    expect(await fails('invoke', 'shop', 'cart', '--delay', '1', '--data', '')).toMatch(
+      /^fnfleet: --delay is for calls/,
+    );
   });
 
   it('--wait alone is refused', async () => {

@@ -1,6 +1,6 @@
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { KIB, later, printable, printableLine, systemClock } from '@fnfleet/core';
+import { KIB, later, MAX_WAIT_SECONDS, printable, printableLine, systemClock } from '@fnfleet/core';
 import { readJson } from '@fnfleet/operator-api';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
@@ -22,6 +22,7 @@ interface InvokeOptions {
   readonly raw: boolean;
   readonly async: boolean;
   readonly wait: boolean;
+  readonly delay?: number;
   readonly api: string;
 }
 
@@ -40,6 +41,7 @@ export function invokeCommand(): Command {
     .option('--timeout <s>', 'seconds after which an incomplete response is given up', wholeNumber(1, 86_400), 900)
     .option('--async', 'only put the call into the queue, and print its id; `fnfleet call` shows how it ends', false)
     .option('--wait', 'with --async: wait until the call has ended (at most --timeout), and print its result', false)
+    .option('--delay <s>', 'with --async: seconds before the call starts', wholeNumber(0, MAX_WAIT_SECONDS))
     .option(
       '--raw',
       'print control characters to a terminal as they are; a pipe or file always gets the response unchanged',
@@ -52,12 +54,13 @@ export function invokeCommand(): Command {
 async function invoke(appName: string, name: string, options: InvokeOptions): Promise<void> {
   const { api, data, contentType, timeout, raw } = options;
   if (options.wait && !options.async) throw new Error('--wait is for calls with --async; others always wait');
+  if (options.delay !== undefined && !options.async) throw new Error('--delay is for calls with --async');
   const access = fleetAccess(process.env);
   const client = new ApiClient(api, access.fetch);
   const fn = await findFunction(client, appName, name);
   const body = data ?? (process.stdin.isTTY ? '' : await readStdin());
   if (options.async) {
-    const id = await handIn(fn, body, contentType, access);
+    const id = await handIn(fn, body, options, access);
     if (options.wait) return printEnd(await whenEnded(client, id, timeout), raw);
     return say([id]);
   }
@@ -93,12 +96,16 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
 async function handIn(
   fn: FnRef,
   body: string | Buffer<ArrayBuffer>,
-  contentType: string,
+  { contentType, delay }: Pick<InvokeOptions, 'contentType' | 'delay'>,
   { call }: FleetAccess,
 ): Promise<string> {
   const answer = await readAnswer(call, invokeUrl(fn), {
     method: 'POST',
-    headers: { 'content-type': contentType, 'fn-invoke-type': 'async' },
+    headers: {
+      'content-type': contentType,
+      'fn-invoke-type': 'async',
+      ...(delay === undefined ? {} : { 'fn-delay': `${delay}` }),
+    },
     body,
     timeoutMs: HAND_IN_MS,
   });

@@ -27,7 +27,8 @@ export function callTable(calls: readonly CallLine[], fnName?: (fnId: string) =>
 
 /** All that is known of an asynchronous call. @param fnName name of its function, or its id */
 export function callInFull(call: CallRef, fnName: string): string[] {
-  const { id, created_at, completed_at, history, result, request } = call;
+  const { id, priority, attempts: started, failures, created_at, completed_at, next_attempt_at: next } = call;
+  const { history, result, request } = call;
   const attempts = textTable([
     ['ATTEMPT', 'STARTED', 'ENDED', 'END', 'BALANCER', 'ERROR'],
     ...history.map(({ attempt, started_at, ended_at, end, balancer, error: why }) => [
@@ -39,7 +40,10 @@ export function callInFull(call: CallRef, fnName: string): string[] {
     field('call', id),
     field('function', fnName),
     field('status', inWords(call)),
+    field('priority', `${priority}`),
+    field('attempts', `${started}, ${failures === 1 ? '1 failure' : `${failures} failures`}`),
     field('accepted', time(created_at)),
+    ...(next === undefined ? [] : [field('next', time(next))]),
     ...(time(completed_at) === '-' ? [] : [field('ended', time(completed_at))]),
     ...(history.length === 0 ? [] : ['', ...attempts]),
     ...(request === undefined ? [] : ['', field('request', `${request.method} ${request.url}`), ...content(request)]),

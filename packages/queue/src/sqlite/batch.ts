@@ -143,7 +143,7 @@ function perform(operation: Operation, store: QueueStore, records: Records, time
     case 'configure':
       return store.configure(operation.fnId, operation.limits, time);
     case 'get':
-      return records.get(operation.callId);
+      return records.get(operation.callId, time);
     case 'payload':
       return records.payload(operation.callId);
     case 'result':

@@ -12,11 +12,11 @@ export class Records {
     private readonly store: QueueStore,
   ) {}
 
-  get(callId: string): CallRecord | undefined {
+  get(callId: string, time: TimeMark): CallRecord | undefined {
     const row = this.store.byCallId(callId);
     if (row === undefined) return undefined;
     const past = this.file.all('select * from deliveries where seq = ? order by n', row.seq).map(pastDelivery);
-    return recordOf(row, this.store.functions.with(row.fn).fnId, past);
+    return recordOf(row, this.store.functions.with(row.fn).fnId, past, time);
   }
 
   payload(callId: string): Payload | undefined {
