@@ -1,4 +1,4 @@
-// takes: 20 s
+// takes: 25 s
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
@@ -24,6 +24,7 @@ describe('asynchronous calls', () => {
   let footprint: Footprint;
   let port: number;
   let nodes: Map<string, FnfleetCommand>;
+  let fn: Awaited<ReturnType<typeof deployFunction>>;
   let fnId: string;
 
   beforeEach(async () => {
@@ -34,7 +35,8 @@ describe('asynchronous calls', () => {
     await startApi();
     await startRunner();
     await startBalancer();
-    fnId = (await deployFunction(new ApiClient(apiUrl()), 'e2e', { name: 'probe', image: 'probe' })).id;
+    fn = await deployFunction(new ApiClient(apiUrl()), 'e2e', { name: 'probe', image: 'probe' });
+    fnId = fn.id;
   });
 
   afterEach(async () => {
@@ -130,6 +132,28 @@ describe('asynchronous calls', () => {
       error: 'error receiving function response',
       history: [{ end: 'retried' }, { end: 'retried' }, { end: 'dead' }],
     });
+  });
+
+  it('come in through a trigger whose owner wants that, and what they print can be read, also before a crash', async () => {
+    const annotations = { 'fnfleet/invoke-type': 'async' };
+    await new ApiClient(apiUrl()).createTrigger(fn, { name: 'hook', type: 'http', source: '/hook', annotations });
+    const hook = async (knobs: object) => {
+      const answer = await invoke(`${lbUrl()}/t/e2e/hook?x=1`, { knobs });
+      expect(answer.status).toBe(202);
+      return JSON.parse(String(answer.body)).call_id;
+    };
+    const logOf = async (id: string) =>
+      (await (await fetch(`${apiUrl()}/v2/fns/${fnId}/calls/${id}/log`)).json()) as { readonly log: string };
+
+    const id = await hook({ about: true, stderr: ['careful'] });
+    const { status, result } = await ended(id);
+    expect([status, await logOf(id)]).toEqual(['success', { call_id: id, log: expect.stringContaining('careful\n') }]);
+    const { headers } = JSON.parse(result?.body ?? '').call;
+    expect(headers).toEqual(expect.arrayContaining(['Fn-Http-Request-Url', `${lbUrl()}/t/e2e/hook?x=1`]));
+
+    const poison = await hook({ stdout: ['last words'], crash: true });
+    expect((await ended(poison)).status).toBe('error');
+    expect((await logOf(poison)).log).toContain('last words\n');
   });
 
   it('are refused when the queue is full, and accepted and run when there is a runner again', async () => {

@@ -62,6 +62,13 @@ it.each`
   expect(seen.text).toBe('late\n');
 });
 
+it('many short lines are kept as they are', async () => {
+  const log = new CallLogs(clock, 100_000).open('f');
+  for (let n = 0; n < 30_000; n += 1) log.write(line(String(n % 10)));
+  log.close();
+  expect(await log.whenComplete(false, never)).toBe('0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n'.repeat(3_000));
+});
+
 it('the next call of the container ends the wait, and so does a balancer that leaves', async () => {
   const log = logs.open('f');
   const seen = complete(log, true);

@@ -50,7 +50,8 @@ interface CallLogParts {
 
 /** The output of one call, both streams in the order of their arrival. */
 export class CallLog implements LogSink {
-  private readonly parts: Buffer[] = [];
+  /** Grows with the output: many short lines must not take more than their bytes. */
+  private kept: Buffer = Buffer.alloc(0);
   private bytes = 0;
   private readonly closed = new Deferred<void>();
   private isClosed = false;
@@ -74,7 +75,7 @@ export class CallLog implements LogSink {
     const waitMs = hasFailed ? LATE_AFTER_FAILURE_MS : this.options.isQuiet() ? 0 : LATE_MS;
     if (!this.isClosed && waitMs > 0 && !signal.aborted) await this.closedWithin(waitMs, signal);
     // Omits a character of which only the beginning was kept.
-    return new StringDecoder('utf8').write(Buffer.concat(this.parts));
+    return new StringDecoder('utf8').write(this.kept.subarray(0, this.bytes));
   }
 
   private async closedWithin(waitMs: number, signal: AbortSignal): Promise<void> {
@@ -91,9 +92,14 @@ export class CallLog implements LogSink {
   }
 
   private keep(bytes: Buffer): void {
-    const kept = bytes.subarray(0, this.options.maxBytes - this.bytes);
-    if (kept.length === 0) return;
-    this.parts.push(kept);
-    this.bytes += kept.length;
+    const { maxBytes } = this.options;
+    const end = Math.min(maxBytes, this.bytes + bytes.length);
+    if (end > this.kept.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(end, 2 * this.kept.length)));
+      this.kept.copy(larger, 0, 0, this.bytes);
+      this.kept = larger;
+    }
+    bytes.copy(this.kept, this.bytes, 0, end - this.bytes);
+    this.bytes = end;
   }
 }
