@@ -9,7 +9,7 @@ import { QueueTime, type TimeMark } from '../queue-time.js';
 import { migrate } from './migrate.js';
 import { PostgresStore } from './postgres-store.js';
 import { commitQueue, lockQueue, type QueueState } from './queue-state.js';
-import { Transaction } from './transaction.js';
+import { isText, Transaction } from './transaction.js';
 
 export interface PostgresEngineOptions {
   readonly target: PostgresTarget;
@@ -154,7 +154,8 @@ export class PostgresEngine implements QueueThread {
     store.functions.hasReady = false;
     if (this.failingSince !== undefined && (state.at ?? 0) <= this.failingSince)
       await store.renewLeases(transaction, time);
-    await store.load(transaction, operations.flatMap(callIdsOf), operations.flatMap(keysOf));
+    const storable = operations.filter(isStorable);
+    await store.load(transaction, storable.flatMap(callIdsOf), storable.flatMap(keysOf));
     const results = await this.perform(transaction, store, operations, time);
     const { hasReady } = store.functions;
     const reserved = await this.reserve(transaction, store, operations, time);
@@ -227,7 +228,8 @@ export class PostgresEngine implements QueueThread {
     const results: OperationResult[] = [];
     const later: number[] = [];
     for (const [at, operation] of operations.entries()) {
-      if (operation.kind === 'stats') later.push(at);
+      if (!isStorable(operation)) results[at] = { kind: 'refused', code: 'databaseTextInvalid' };
+      else if (operation.kind === 'stats') later.push(at);
       else if (operation.kind !== 'reserve')
         results[at] = await resultOf(() => changed(transaction, store, operation, time));
     }
@@ -249,7 +251,7 @@ export class PostgresEngine implements QueueThread {
   ): Promise<readonly (readonly [number, readonly Delivery[]])[]> {
     const requests: { readonly at: number; readonly request: ReserveRequest }[] = [];
     for (const [at, operation] of operations.entries()) {
-      if (operation.kind === 'reserve') requests.push({ at, request: operation.request });
+      if (operation.kind === 'reserve' && isStorable(operation)) requests.push({ at, request: operation.request });
     }
     if (requests.length === 0) return [];
     const asked = requests.map(({ request }) => request);
@@ -360,6 +362,32 @@ function changed(transaction: Transaction, store: PostgresStore, operation: Oper
       return undefined;
     default:
       throw new Error(`${operation.kind} is not a change`);
+  }
+}
+
+/** Whether Postgres has texts with all the characters of the names in an operation. */
+function isStorable(operation: Operation): boolean {
+  return namesIn(operation).every(isText);
+}
+
+function namesIn(operation: Operation): readonly string[] {
+  switch (operation.kind) {
+    case 'push': {
+      const { callId, fnId, idempotencyKey = '', onSuccess, onFailure } = operation.message;
+      return [callId, fnId, idempotencyKey, onSuccess?.fnId ?? '', onFailure?.fnId ?? ''];
+    }
+    case 'reserve':
+      return [operation.request.holder];
+    case 'buryFunction':
+    case 'configure':
+      return [operation.fnId];
+    case 'redrive':
+    case 'purge': {
+      const { selection } = operation;
+      return 'callId' in selection ? [selection.callId] : [];
+    }
+    default:
+      return callIdsOf(operation);
   }
 }
 

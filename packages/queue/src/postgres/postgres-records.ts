@@ -5,7 +5,7 @@ import { PageOfCalls } from '../call-page.js';
 import type { CallPage, CallRecord, KeptResult, ListQuery, Payload } from '../message-queue.js';
 import { DEAD, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
 import type { Answer, LookupKind, OperationOf } from '../operations.js';
-import { type Row, Transaction } from './transaction.js';
+import { isText, type Row, Transaction } from './transaction.js';
 
 interface NamedRow extends MessageRow {
   readonly fn_id: string;
@@ -21,6 +21,9 @@ export class PostgresRecords {
 
   async lookUp<K extends LookupKind>(operation: OperationOf<K>): Promise<Answer<K>> {
     const asked: OperationOf<LookupKind> = operation;
+    // None can be found.
+    if (asked.kind !== 'list' && !isText(asked.callId)) return undefined as Answer<K>;
+    if (asked.kind === 'list' && !isText(asked.query.fnId ?? '')) return { calls: [], next: undefined } as Answer<K>;
     const client = await this.pool.connect();
     let isBroken = true;
     try {

@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parsePostgresUrl } from '@fnfleet/postgres/url';
 import type { MessageQueue } from '../message-queue.js';
 import { openNatsQueue } from '../nats/nats-queue.js';
+import { openPostgresQueue } from '../postgres/postgres-queue.js';
 import { openSqliteQueue } from '../sqlite/sqlite-queue.js';
 
 /** Operations at the same time. */
@@ -18,7 +20,7 @@ export class QueueProcess {
   private constructor(private readonly child: ChildProcess) {}
 
   /**
-   * @param store a file, or a URL of NATS
+   * @param store a file, or a URL of NATS or Postgres
    * @param prefix of the ids of its calls
    */
   static async start(store: string, prefix: string, onReport: (report: Acknowledged) => void): Promise<QueueProcess> {
@@ -54,6 +56,7 @@ async function untilAnswered<T>(act: () => Promise<T>): Promise<T> {
 }
 
 async function open(store: string): Promise<MessageQueue> {
+  if (store.startsWith('postgres:')) return await openPostgresQueue({ target: parsePostgresUrl(store, 'FN_MQ_URL') });
   return store.startsWith('nats:')
     ? await openNatsQueue({ url: store, allowUnsynced: true })
     : await openSqliteQueue({ path: store });
