@@ -8,6 +8,8 @@ import { load } from './wrk.mjs';
 
 const run = promisify(execFile);
 const LOAD_SECONDS = 60;
+/** V8 gives back what a load has left behind when a process has been idle for a while. */
+const REST_SECONDS = 15;
 const LARGE_BYTES = 6_000_000;
 const LARGE_CALLS = 200;
 const STARTS = 10;
@@ -25,6 +27,8 @@ export async function measureMemory({ undo, trees }) {
     rows.push([tree.name, 'idle', ...resident()]);
     await load(await fleet.deploy('micro'), { clients: 64, seconds: LOAD_SECONDS });
     rows.push([tree.name, `after ${LOAD_SECONDS} s at 64 clients`, ...resident()]);
+    await sleep(REST_SECONDS * 1_000);
+    rows.push([tree.name, `${REST_SECONDS} s later`, ...resident()]);
     const echo = await fleet.deploy('echo', { MICRO_ECHO: '1' }, 128);
     const body = Buffer.alloc(LARGE_BYTES, 'x');
     for (let call = 0; call < LARGE_CALLS; call += 1) {

@@ -1,4 +1,4 @@
-import { createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
+import { createLogger, type Environment, type Logger, readSettings, systemClock } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { checkSettings } from './check-settings.js';
 import { commonSettings } from './common-settings.js';
@@ -6,6 +6,7 @@ import { tellParent, untilStopped } from './process-control.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
+import { returnStartMemory } from './start-memory.js';
 import { startTelemetry } from './telemetry/telemetry.js';
 import { telemetrySettings } from './telemetry/telemetry-settings.js';
 import { warnOfSettingNames } from './unknown-settings.js';
@@ -30,6 +31,7 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const link = env[WORKER_VARIABLE] === undefined ? undefined : await newWorkerLink();
   const telemetry = await startTelemetry(role.name, common, logger, link && (() => link.metrics()));
   const endMeasuring = measureProcess(role.name);
+  const startMemory = returnStartMemory(systemClock);
   surviveStrayErrors(logger);
   let flushed = true;
   try {
@@ -40,6 +42,7 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
       security.close();
     }
   } finally {
+    startMemory.cancel();
     endMeasuring();
     flushed = await telemetry.close();
   }
