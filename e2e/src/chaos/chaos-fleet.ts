@@ -7,11 +7,11 @@ import { FnfleetCommand } from '../harness/command.js';
 import { PATIENCE } from '../harness/fleet.js';
 import { Footprint } from '../harness/footprint.js';
 import { PROBE_IMAGE } from '../harness/paths.js';
-import { HASTY_TIMEOUT_S, type TargetFunction } from './plan.js';
+import { type ChaosOptions, HASTY_TIMEOUT_S, type TargetFunction } from './plan.js';
 import type { ChaosStore, Victim } from './stores.js';
 
-/** More than the balancer runs at a time. */
-const CONTAINERS = 20;
+/** More than the balancer runs at a time: it takes none beyond 80 %. */
+const ROOM = 1.5;
 const CONTAINER_MB = 64;
 
 /** One node of the fleet: a process of `bin/fnfleet` that is killed and started again with the same settings. */
@@ -72,7 +72,7 @@ export class ChaosFleet {
 
   static async start(
     open: (folder: string) => Promise<ChaosStore>,
-    leaseMs: number,
+    { leaseMs, consumers }: ChaosOptions,
     logLevel: string,
   ): Promise<ChaosFleet> {
     const footprint = new Footprint();
@@ -96,7 +96,7 @@ export class ChaosFleet {
         FN_PORT: `${port + 2}`,
         FN_GRPC_PORT: `${port + 3}`,
         FN_IOFS_PATH: iofs,
-        FN_MAX_TOTAL_MEMORY_BYTES: `${CONTAINERS * CONTAINER_MB * MIB}`,
+        FN_MAX_TOTAL_MEMORY_BYTES: `${ROOM * consumers * CONTAINER_MB * MIB}`,
       }),
       new NodeVictim('balancer', {
         ...shared,
@@ -105,6 +105,7 @@ export class ChaosFleet {
         FN_RUNNER_API_URL: apiUrl,
         FN_RUNNER_ADDRESSES: `127.0.0.1:${port + 3}`,
         FN_ASYNC_LEASE_MSECS: `${leaseMs}`,
+        FN_ASYNC_CONSUMERS: `${consumers}`,
       }),
     ];
     try {

@@ -68,7 +68,7 @@ export async function chaos(
         openStore = await open(folder);
         return openStore;
       },
-      options.leaseMs,
+      options,
       logs === undefined ? 'info' : 'debug',
     );
     const clients = new ChaosClients(fleet, recorder, options);

@@ -19,6 +19,8 @@ export interface ChaosOptions {
   /** How many of 100 faults of the balancer suspend it for longer than its leases instead of killing it. */
   readonly suspensions: number;
   readonly leaseMs: number;
+  /** Calls that run at a time: a runner that was killed starts as many containers anew. */
+  readonly consumers: number;
 }
 
 export interface Range {
@@ -38,20 +40,22 @@ export const FULL_FORM: ChaosOptions = {
   downMs: { min: 0, max: 1_500 },
   suspensions: 10,
   leaseMs: 6_000,
+  consumers: 12,
 };
 
 /** For every change: the same in small. */
 export const SHORT_FORM: ChaosOptions = {
   ...FULL_FORM,
-  calls: 250,
+  calls: 200,
   clients: 8,
   backlog: 60,
-  kills: { min: 3, max: 4 },
+  kills: { min: 3, max: 3 },
   runs: { min: 1, max: 80 },
   upMs: 6_000,
   downMs: { min: 0, max: 500 },
   suspensions: 0,
   leaseMs: 4_000,
+  consumers: 5,
 };
 
 /** A function that is killed at its timeout, and one that is not. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { NatsServer } from '@fnfleet/testing';
 
 /** A process that is killed with SIGKILL and started again. */
 export interface Victim {
@@ -32,7 +33,10 @@ export type PlantedFault = 'loss' | 'duplicate';
 type OpenStore = (folder: string) => Promise<ChaosStore>;
 
 /** In the order in which `--store all` takes them. */
-export const STORES: ReadonlyMap<string, OpenStore> = new Map([['sqlite', openSqlite]]);
+export const STORES: ReadonlyMap<string, OpenStore> = new Map([
+  ['sqlite', openSqlite],
+  ['nats', openNats],
+]);
 
 async function openSqlite(folder: string): Promise<ChaosStore> {
   const file = path.join(folder, 'fn-mq.db');
@@ -53,5 +57,24 @@ async function openSqlite(folder: string): Promise<ChaosStore> {
       return Number(changes) > 0;
     },
     close: async () => undefined,
+  };
+}
+
+/** The server is killed, and not the machine: what it has not synced survives that. */
+async function openNats(folder: string): Promise<ChaosStore> {
+  const server = await NatsServer.start();
+  return {
+    settings: { FN_MQ_URL: server.url(), FN_MQ_ALLOW_UNSYNCED: '1', FN_MQ_CACHE_DIR: path.join(folder, 'nats') },
+    victims: [
+      {
+        name: 'NATS',
+        canBeSuspended: false,
+        start: () => server.restart(),
+        kill: () => server.kill(),
+        suspend: () => server.freeze(),
+        resume: () => server.thaw(),
+      },
+    ],
+    close: () => server.close(),
   };
 }
