@@ -1,6 +1,6 @@
 import { startFleet } from './fleet.mjs';
 import { sleep } from './one-call.mjs';
-import { residentMib } from './processes.mjs';
+import { cpuSecondsOf, residentMib } from './processes.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
 
@@ -55,7 +55,8 @@ export async function measureAsyncAccept({ seconds, rounds, undo }) {
 }
 
 /**
- * How fast a backlog runs, against sync calls of the same function by as many clients, in turns.
+ * How fast a backlog runs, against sync calls of the same function by as many clients, in turns; and what a call costs each process,
+ * which depends less on what else goes on.
  * @param {BenchOptions} options
  */
 export async function measureAsyncDrain({ seconds, rounds, undo, trees }) {
@@ -67,24 +68,37 @@ export async function measureAsyncDrain({ seconds, rounds, undo, trees }) {
     await load(url, { ...sync, seconds: WARM_UP_SECONDS });
     await fill(fleet, url, 5_000);
     await drainRate(fleet);
-    /** @type {Record<'rates' | 'drains', number[]>} */
+    /** @type {Record<'rates' | 'drains', { rate: number, micros: number[] }[]>} */
     const { rates, drains } = { rates: [], drains: [] };
     for (let round = 0; round < rounds; round += 1) {
+      const before = cpuOf(fleet);
       const { rate } = await load(url, sync);
-      rates.push(rate);
+      rates.push({ rate, micros: microsBetween(before, cpuOf(fleet), rate * seconds) });
       await fill(fleet, url, Math.ceil(rate * seconds));
       drains.push(await drainRate(fleet));
     }
-    const ratios = drains.map((drain, at) => drain / (rates[at] ?? Number.NaN));
-    rows.push([
+    const ratios = drains.map(({ rate }, at) => rate / (rates[at]?.rate ?? Number.NaN));
+    const row = (/** @type {string} */ what, /** @type {typeof rates} */ measured) => [
       tree.name,
-      Math.round(median(rates)),
-      Math.round(median(drains)),
-      median(ratios).toFixed(2),
-      ratios.map((ratio) => ratio.toFixed(2)).join(', '),
-    ]);
+      what,
+      Math.round(median(measured.map(({ rate }) => rate))),
+      ...[0, 1, 2].map((at) => Math.round(median(measured.map(({ micros }) => micros[at] ?? Number.NaN)))),
+    ];
+    rows.push([...row('sync calls', rates), '']);
+    const all = ratios.map((ratio) => ratio.toFixed(2)).join(', ');
+    rows.push([...row(`drained, FN_ASYNC_CONSUMERS=${CLIENTS}`, drains), `${median(ratios).toFixed(2)} (${all})`]);
   }
-  return table(['code', 'sync calls/s', `drained/s, FN_ASYNC_CONSUMERS=${CLIENTS}`, 'ratio', 'of each round'], rows);
+  return table(['code', '', 'a second', 'API node µs', 'balancer µs', 'runner µs', 'of the sync rate'], rows);
+}
+
+/** CPU seconds of API node, balancer and runner. @param {Fleet} fleet */
+function cpuOf({ apiPid, lbPid, runnerPid }) {
+  return [apiPid, lbPid, runnerPid].map(cpuSecondsOf);
+}
+
+/** What each call has cost. @param {number[]} before @param {number[]} after @param {number} calls */
+function microsBetween(before, after, calls) {
+  return after.map((seconds, at) => (1e6 * (seconds - (before[at] ?? 0))) / calls);
 }
 
 /**
@@ -200,20 +214,21 @@ async function fill(fleet, url, calls) {
   }
 }
 
-/** Lets what waits run. @returns calls a second, without the first and the last tenth. @param {Fleet} fleet */
+/** Lets what waits run. @returns calls a second and what each cost, without the first and the last tenth. @param {Fleet} fleet */
 async function drainRate(fleet) {
   const all = await depth(fleet);
   await cordon(fleet, false);
   const at = async (/** @type {number} */ share) => {
     for (;;) {
       const left = await depth(fleet);
-      if (left <= all * share) return { left, time: performance.now() };
-      await sleep(20);
+      if (left <= all * share) return { left, time: performance.now(), cpu: cpuOf(fleet) };
+      await sleep(100);
     }
   };
   const [from, to] = [await at(0.9), await at(0.1)];
   await drained(fleet);
-  return (1_000 * (from.left - to.left)) / (to.time - from.time);
+  const calls = from.left - to.left;
+  return { rate: (1_000 * calls) / (to.time - from.time), micros: microsBetween(from.cpu, to.cpu, calls) };
 }
 
 /** @param {Fleet} fleet */
