@@ -117,6 +117,7 @@ class RunningApiServer implements ApiServer {
         feeds: this.feeds,
         queue: this.queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        callbackSecrets: settings.callbackSecret,
         maxSchedules: settings.schedulesMax,
       }),
     });

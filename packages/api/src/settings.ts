@@ -1,6 +1,8 @@
-import { durationMs, integer, type SettingsOf, text } from '@fnfleet/core';
+import { durationMs, integer, type SettingsOf, structured, text } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { queueSettings } from '@fnfleet/queue';
+import { parseAllowedHosts } from './callbacks/callback-hosts.js';
+import { parseSecrets } from './callbacks/callback-signature.js';
 
 /** Settings of an API node. */
 export const apiSettings = {
@@ -53,6 +55,39 @@ export const apiSettings = {
     min: 0,
     max: 1_000_000,
     doc: 'Maximum number of triggers of type schedule in the database. Further ones are answered with 409. 10 000 that fire in the same minute are in the queue within a few seconds.',
+  }),
+  callbackSecret: structured('FN_CALLBACK_SECRET', 'secrets separated by commas', parseSecrets, {
+    default: [],
+    defaultText: 'none: callbacks to URLs become dead letters',
+    secret: true,
+    doc: 'Secret from which the keys that sign callbacks are made, at least 32 characters. Several, separated by commas, while one replaces another: callbacks are signed with the keys of all of them. The same on every API node.',
+  }),
+  callbackAllow: structured('FN_CALLBACK_ALLOW', 'hosts and networks separated by commas', parseAllowedHosts, {
+    default: [],
+    defaultText: 'none',
+    doc: 'Hosts to which callbacks are delivered although they are not public, or without TLS: names, `*.<domain>`, addresses, and networks such as `10.1.0.0/16`.',
+  }),
+  callbackTimeoutMs: durationMs('FN_CALLBACK_TIMEOUT_MSECS', {
+    default: 15_000,
+    doc: 'Time limit for the delivery of a callback, from the lookup of the host to the head of the response.',
+  }),
+  callbackAttempts: integer('FN_CALLBACK_ATTEMPTS', {
+    default: 12,
+    min: 1,
+    max: 30,
+    doc: 'How often the delivery of a callback is attempted before it is a dead letter. The pauses are from 5 s up to 6 h; 12 attempts take up to three hours.',
+  }),
+  callbackConsumers: integer('FN_CALLBACK_CONSUMERS', {
+    default: 64,
+    min: 0,
+    max: 1_000,
+    doc: 'Maximum number of callbacks that this node delivers at a time. With 0 it delivers none.',
+  }),
+  callbackConsumersPerHost: integer('FN_CALLBACK_CONSUMERS_PER_HOST', {
+    default: 8,
+    min: 1,
+    max: 1_000,
+    doc: 'Maximum number of them for the calls of one function, and to one host.',
   }),
   publicLbUrl: text('FN_PUBLIC_LB_URL', {
     default: '',

@@ -98,6 +98,7 @@ export {
 } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
+export { CALLBACKS_ANNOTATION, type Callbacks, type CallbackTarget, callbacksOf } from './models/callbacks.js';
 export { DEFAULT_LIMITS, type Fn, fnToJson, parseFn } from './models/fn.js';
 export { problemOfImage, splitImageName } from './models/image-name.js';
 export { sortedOrAbsent } from './models/maps.js';

@@ -1,21 +1,13 @@
 import type { ServerResponse } from 'node:http';
-import {
-  decodeQueuedRequest,
-  decodeQueuedResponse,
-  epochMs,
-  FnError,
-  formatDate,
-  KIB,
-  parseBody,
-  type WallMs,
-  wallMs,
-} from '@fnfleet/core';
+import { epochMs, FnError, formatDate, KIB, parseBody, type WallMs, wallMs } from '@fnfleet/core';
 import { type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
-import type { CallRecord, CallState, DeadSelection, KeptResult, MessageQueue, Payload } from '@fnfleet/queue';
+import type { CallRecord, CallState, DeadSelection, MessageQueue } from '@fnfleet/queue';
+import { deliveriesAfter, deliveriesOf, fnOfDelivery } from '../callbacks/follow-ups.js';
 import type { Datastore } from '../datastore/datastore.js';
 import { idAfter, idCursor, pageSize } from '../rest/paging.js';
 import { queryOf } from '../rest/resource-handlers.js';
 import type { QueueAccess } from './queue-access.js';
+import { requestOf, resultOf } from './shown-content.js';
 
 type CallOperation =
   | 'listCalls'
@@ -27,8 +19,8 @@ type CallOperation =
   | 'redriveCalls'
   | 'purgeCalls';
 
-/** Maximum bytes shown of the body of a request. */
-const MAX_SHOWN_BYTES = 64 * KIB;
+/** Maximum number of callbacks that are shown with their call. */
+const MAX_CALLBACKS = 10;
 const MAX_SELECTION_BYTES = 4 * KIB;
 
 /** The words of Fn for the states of a call. */
@@ -48,7 +40,7 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
     const fnId = String(params.fn_id);
     const queue = await access.open();
     const record = await queue.get(String(params.call_id));
-    if (record === undefined || record.fnId !== fnId) throw new FnError('callNotFound');
+    if (record === undefined || ownerOf(record) !== fnId) throw new FnError('callNotFound');
     return { queue, record };
   };
   const page = async (query: URLSearchParams, fnId: string | undefined) => {
@@ -79,23 +71,31 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
   const selected = async (queue: MessageQueue, fnId: string, json: string): Promise<DeadSelection> => {
     const callId = json === '' ? undefined : parseBody(json).text('call_id');
     if (!callId) return { fnId };
-    if ((await queue.get(callId))?.fnId !== fnId) throw new FnError('callNotFound');
+    const record = await queue.get(callId);
+    if (record === undefined || ownerOf(record) !== fnId) throw new FnError('callNotFound');
     return { callId };
+  };
+  /** Callbacks are dead letters of the function whose calls they follow. @returns how many were changed */
+  const changeDead = async (queue: MessageQueue, action: 'redrive' | 'purge', fnId: string, json: string) => {
+    const selection = await selected(queue, fnId, json);
+    const changed = await queue[action](selection);
+    return 'callId' in selection ? changed : changed + (await queue[action]({ fnId: deliveriesOf(fnId) }));
   };
   return {
     async listCalls(req, res) {
       const { id, appId } = await store.fns.get(String(req.params.fn_id));
-      const { calls, next_cursor } = await page(queryOf(req), id);
+      const query = queryOf(req);
+      const { calls, next_cursor } = await page(query, isForCallbacks(query) ? deliveriesOf(id) : id);
       sendJson(res, 200, { next_cursor, items: calls.map((record) => shown(record, appId)) });
     },
 
     async listAllCalls(req, res) {
       const { calls, next_cursor } = await page(queryOf(req), undefined);
       const appIds = new Map<string, string>();
-      for (const { fnId } of calls) if (!appIds.has(fnId)) appIds.set(fnId, await appIdOf(fnId));
+      for (const fnId of calls.map(ownerOf)) if (!appIds.has(fnId)) appIds.set(fnId, await appIdOf(fnId));
       sendJson(res, 200, {
         next_cursor,
-        items: calls.map((record) => shown(record, appIds.get(record.fnId) ?? '')),
+        items: calls.map((record) => shown(record, appIds.get(ownerOf(record)) ?? '')),
       });
     },
 
@@ -105,7 +105,7 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
       if (record === undefined) throw new FnError('callNotFound');
       const payload = record.state === 'dead' ? await queue.payload(record.callId) : undefined;
       sendJson(res, 200, {
-        ...(await wholeCall(queue, record, await appIdOf(record.fnId))),
+        ...(await wholeCall(queue, record, await appIdOf(ownerOf(record)))),
         request: payload && requestOf(payload),
       });
     },
@@ -115,13 +115,13 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
       // The calls of a deleted function would be dead at once.
       const { id } = await store.fns.get(String(req.params.fn_id));
       const queue = await access.open();
-      sendJson(res, 200, { changed: await queue.redrive(await selected(queue, id, json)) });
+      sendJson(res, 200, { changed: await changeDead(queue, 'redrive', id, json) });
     },
 
     async purgeCalls(req, res) {
       const json = (await readBody(req, MAX_SELECTION_BYTES)).toString();
       const queue = await access.open();
-      sendJson(res, 200, { changed: await queue.purge(await selected(queue, String(req.params.fn_id), json)) });
+      sendJson(res, 200, { changed: await changeDead(queue, 'purge', String(req.params.fn_id), json) });
     },
 
     async getCall(req, res) {
@@ -191,7 +191,20 @@ async function wholeCall(queue: MessageQueue, record: CallRecord, appId: string)
       error: reason?.message,
     })),
     result: result && resultOf(result),
+    callbacks: await callbacksAfter(queue, record, appId),
   };
+}
+
+/** Those that follow a call, newest first: one each time that it was a dead letter. Undefined if there are none. */
+async function callbacksAfter(queue: MessageQueue, { callId, fnId }: CallRecord, appId: string) {
+  const { cursor, isOne } = deliveriesAfter(callId);
+  const { calls } = await queue.list({ fnId: deliveriesOf(fnId), cursor, limit: MAX_CALLBACKS });
+  const found = calls.filter((record) => isOne(record.callId));
+  return found.length === 0 ? undefined : found.map((record) => shown(record, appId));
+}
+
+function ownerOf({ fnId }: CallRecord): string {
+  return fnOfDelivery(fnId) ?? fnId;
 }
 
 function shown(record: CallRecord, appId: string): object {
@@ -199,7 +212,7 @@ function shown(record: CallRecord, appId: string): object {
   return {
     id: callId,
     status: STATUS[state],
-    type: 'async',
+    type: fnOfDelivery(fnId) === undefined ? 'async' : 'callback',
     priority,
     attempts,
     failures,
@@ -209,25 +222,14 @@ function shown(record: CallRecord, appId: string): object {
     error: reason?.message,
     error_code: reason?.code,
     app_id: appId,
-    fn_id: fnId,
+    fn_id: ownerOf(record),
   };
 }
 
-function resultOf({ head, body, bodyBytes }: KeptResult): object {
-  const { status, headers, size } = decodeQueuedResponse(head);
-  return { status, headers, ...inJson(Buffer.from(body)), size: Math.max(size, bodyBytes) };
-}
-
-function requestOf({ head, body }: Payload): object {
-  const { method, url, headers } = decodeQueuedRequest(head);
-  return { method, url, headers, ...inJson(Buffer.from(body).subarray(0, MAX_SHOWN_BYTES)), size: body.length };
-}
-
-/** Bytes that are not UTF-8 would be lost in JSON. */
-function inJson(bytes: Buffer): { readonly encoding: string; readonly body: string } {
-  const text = bytes.toString();
-  const isText = Buffer.from(text).equals(bytes);
-  return { encoding: isText ? 'utf8' : 'base64', body: isText ? text : bytes.toString('base64') };
+function isForCallbacks(query: URLSearchParams): boolean {
+  const type = query.get('type');
+  if (type && type !== 'async' && type !== 'callback') throw new FnError('callTypeUnknown');
+  return type === 'callback';
 }
 
 function stateOf(query: URLSearchParams): CallState | undefined {

@@ -1,6 +1,8 @@
 import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
 import type { NodeAppOptions } from '@fnfleet/http';
 import { checkQueueUrl, type MessageQueue, openQueue } from '@fnfleet/queue';
+import type { CallbackSender } from '../callbacks/callback-sender.js';
+import { callbackTerms, newCallbackSender } from '../callbacks/new-callbacks.js';
 import type { Datastore } from '../datastore/datastore.js';
 import type { ChangeFeeds } from '../feed/change-feeds.js';
 import type { ApiSettings } from '../settings.js';
@@ -50,17 +52,18 @@ export class LazyQueue implements QueueAccess {
   private failedAt: MonoMs = LONG_AGO;
   private said = '';
   private meter: QueueMeter | undefined;
+  private sender: CallbackSender | undefined;
   private readonly terms: TermsOfFunctions;
   private unfollow: (() => void) | undefined;
   private readonly closing = new Once(() => this.shut());
 
   constructor(
-    settings: ApiSettings,
+    private readonly settings: ApiSettings,
     private readonly parts: QueueAccessParts,
   ) {
     const url = queueUrl(settings);
     const { clock, logger, store } = parts;
-    this.terms = new TermsOfFunctions(store, clock, [policyTerms]);
+    this.terms = new TermsOfFunctions(store, clock, [policyTerms, callbackTerms(settings, clock)]);
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
     this.opener = url === undefined ? undefined : (parts.openQueue ?? open);
   }
@@ -116,9 +119,10 @@ export class LazyQueue implements QueueAccess {
     };
   }
 
-  /** Long polls end; everything else goes on until `close`. Idempotent. */
+  /** Long polls end, and no more callbacks are taken; everything else goes on until `close`. Idempotent. */
   end(): void {
     this.stop.abort();
+    this.sender?.stop();
   }
 
   /** Idempotent, never rejects. */
@@ -127,11 +131,15 @@ export class LazyQueue implements QueueAccess {
   }
 
   private async openWith(opener: () => Promise<MessageQueue>): Promise<MessageQueue> {
-    this.meter = new QueueMeter(await opener(), this.parts.clock);
+    const { clock, logger, store } = this.parts;
+    this.meter = new QueueMeter(await opener(), clock);
     const queue = this.terms.of(this.meter.queue);
     // It begins with a reset, because limits may have changed while the queue was not open.
     const follower = new LimitsFollower({ terms: this.terms, whenOpen: (change) => this.whenOpen(change) });
     this.unfollow = this.parts.feeds.follow(follower);
+    // Whoever has opened the queue delivers, so that a file is not opened by a node that balancers do not use.
+    const parts = { fns: store.fns, clock, logger };
+    if (!this.stop.signal.aborted) this.sender = newCallbackSender(queue, this.settings, parts);
     return queue;
   }
 
@@ -139,6 +147,7 @@ export class LazyQueue implements QueueAccess {
     this.end();
     this.unfollow?.();
     const queue = await this.opening?.catch(() => undefined);
+    await this.sender?.close();
     await queue?.close();
     this.meter?.end();
   }

@@ -422,9 +422,16 @@ export const API_OPERATIONS = {
     tag: 'Functions',
     summary: 'List the asynchronous calls of a function',
     description: 'Newest first. A page may be shorter than `per_page`, or empty, although another one follows.',
-    query: CALL_FILTERS,
+    query: [
+      ...CALL_FILTERS,
+      {
+        name: 'type',
+        description: '`callback`: the callbacks that follow the calls of the function, in place of its calls.',
+        schema: { type: 'string', enum: ['async', 'callback'] },
+      },
+    ],
     answers: { 200: json('CallList', 'A page, which may be empty.') },
-    errors: ['fnNotFound', ...CALL_FILTER_ERRORS],
+    errors: ['fnNotFound', 'callTypeUnknown', ...CALL_FILTER_ERRORS],
   },
   getCall: {
     method: 'GET',
@@ -481,6 +488,15 @@ export const API_OPERATIONS = {
     description: 'A dead letter has its request.',
     answers: { 200: json('Call', 'Its current state.') },
     errors: ['callNotFound', ...QUEUE_ERRORS],
+  },
+  getCallbackKeys: {
+    method: 'GET',
+    path: '/v2/fns/:fn_id/callbacks/keys',
+    tag: 'Functions',
+    summary: 'Read the keys that sign the callbacks of a function',
+    description: 'For those who receive them. One for each secret of `FN_CALLBACK_SECRET`, the newest first.',
+    answers: { 200: json('CallbackKeys', 'The keys, as verifiers of Standard Webhooks take them.') },
+    errors: ['fnNotFound'],
   },
   getCallLog: {
     method: 'GET',

@@ -58,7 +58,11 @@ function callSchemas() {
       enum: ['delayed', 'queued', 'running', 'success', 'error', 'cancelled'],
       description: '`error`: the call is a dead letter.',
     },
-    type: { const: 'async' },
+    type: {
+      type: 'string',
+      enum: ['async', 'callback'],
+      description: '`callback`: the delivery of the outcome of a call.',
+    },
     priority: { type: 'integer', minimum: 0, maximum: 2 },
     attempts: { ...whole, description: 'Without those that were given back.' },
     failures: { ...whole, description: 'Those that count towards the end of the call.' },
@@ -109,11 +113,16 @@ function callSchemas() {
         },
         result: {
           type: 'object',
-          description: 'What the function answered.',
+          description: 'What the function answered, or the receiver of a callback.',
           properties: {
             status: { ...whole, description: '0: not known, because a balancer of Fn ran the call.' },
             ...content,
           },
+        },
+        callbacks: {
+          type: 'array',
+          description: 'The callbacks that follow the call, newest first.',
+          items: { $ref: '#/components/schemas/CallLine' },
         },
         request: {
           type: 'object',
@@ -122,6 +131,12 @@ function callSchemas() {
         },
       },
       required,
+    },
+    CallbackKeys: {
+      type: 'object',
+      description: 'The keys that sign the callbacks of a function.',
+      properties: { keys: { type: 'array', items: { ...text, description: '`whsec_` and the key in base64.' } } },
+      required: ['keys'],
     },
     CallLine: { type: 'object', description, properties: line, required },
     CallLog: {

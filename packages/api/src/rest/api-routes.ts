@@ -5,6 +5,7 @@ import { fnQueueHandlers } from '../async/fn-queue-handlers.js';
 import type { QueueAccess } from '../async/queue-access.js';
 import { saveQueue } from '../async/queue-backup.js';
 import { queueHandlers } from '../async/queue-handlers.js';
+import { callbackHandlers } from '../callbacks/callback-handlers.js';
 import type { Datastore } from '../datastore/datastore.js';
 import type { ChangeFeeds } from '../feed/change-feeds.js';
 import { documentHandlers } from '../openapi/document-handlers.js';
@@ -30,6 +31,9 @@ export interface ApiContext extends ResourceContext {
   readonly maxAsyncBodyBytes: number;
   /** `FN_SCHEDULES_MAX` */
   readonly maxSchedules: number;
+
+  /** `FN_CALLBACK_SECRET` */
+  readonly callbackSecrets: readonly string[];
 }
 
 /** All routes under `/v2`: a handler for each declared operation. */
@@ -70,6 +74,7 @@ export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiLi
     }),
     ...callHandlers(context.queue, store),
     saveQueue: saveQueue(context.queue),
+    ...callbackHandlers(store, context.callbackSecrets),
     ...documentHandlers(context.publicLbUrl),
   };
   return Object.entries(handlers).map(([id, handle]) => {
@@ -89,6 +94,7 @@ function forget(queue: QueueAccess): ResourceListener<App | Fn> {
  */
 function buryCalls({ queue }: ApiContext): ResourceListener<Fn> {
   return {
+    afterUpdate: ({ id }) => queue.forget(id),
     afterDelete: (fnId) =>
       queue.whenOpen((opened) =>
         opened.buryFunction(fnId, { code: 'fnNotFound', message: 'The function was deleted' }),

@@ -294,6 +294,7 @@ const API_ERRORS = {
     'The queue of asynchronous calls is not in a file of this node',
     'It has no backup of its own: that of its server contains it.',
   ),
+  callTypeUnknown: entry(400, 'type is neither async nor callback', 'Which calls of a function are listed.'),
   callNotFound: entry(404, 'Call not found', 'The queue has no such call of this function, or has forgotten it.'),
   callLogNotFound: entry(
     404,
@@ -459,6 +460,11 @@ const API_ERRORS = {
     400,
     'annotation fnfleet/async is not valid: {problem}',
     'How the asynchronous calls of a function, or of the functions of an app, are run: see docs/async.md.',
+  ),
+  fnCallbacksInvalid: entry(
+    400,
+    'annotation fnfleet/callbacks is not valid: {problem}',
+    'Where the outcome of asynchronous calls is sent: on_success, on_failure or both, each with a url or the fn_id of another function.',
   ),
   fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
   fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),

@@ -86,6 +86,11 @@ export const METRICS = {
   schedule_delay: latency('Time from the instant of a firing until its call was in the queue.'),
   schedule_leader: gauge('1 on the API node that fires the schedules.'),
 
+  callback_running: gauge('Callbacks that this API node is delivering.'),
+  callback_sent: counter('Callbacks that were delivered, by target: url, or fn for a call of another function.'),
+  callback_failed: counter('Attempts to deliver a callback that failed and may be repeated.'),
+  callback_dead: counter('Callbacks that were not delivered and became dead letters.'),
+
   feed_readers: gauge('Readers of the changes of this API node.'),
   feed_changes_sent: counter('Changes sent, counted for each reader.'),
   feed_readers_dropped: counter('Readers disconnected because they did not read.'),

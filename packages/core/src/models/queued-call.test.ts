@@ -9,9 +9,10 @@ it('a request is read as it was written', () => {
     triggerId: 't',
     createdAt: wallMs(1_000),
     trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    hops: 2,
   };
   expect(decodeQueuedRequest(encodeQueuedRequest(request))).toEqual(request);
-  const direct = { ...request, triggerId: '' };
+  const direct = { ...request, triggerId: '', hops: undefined };
   expect(decodeQueuedRequest(encodeQueuedRequest(direct))).toEqual(direct);
 });
 

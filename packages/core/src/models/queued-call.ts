@@ -12,6 +12,8 @@ export interface QueuedRequest {
   readonly createdAt: WallMs;
   /** The span that accepted the call, as in the header `traceparent`. */
   readonly trace?: string | undefined;
+  /** How many callbacks led to this call; none if undefined. Not a header, because those are the caller's. */
+  readonly hops?: number | undefined;
 }
 
 export function encodeQueuedRequest({ triggerId, createdAt, ...same }: QueuedRequest): string {
@@ -28,6 +30,7 @@ export function decodeQueuedRequest(json: string): QueuedRequest {
     triggerId: fields.text('trigger_id') ?? '',
     createdAt: wallMs(fields.whole('created_at', 0, Number.MAX_SAFE_INTEGER) ?? 0),
     trace: fields.text('trace'),
+    hops: fields.whole('hops', 0, Number.MAX_SAFE_INTEGER),
   };
 }
 

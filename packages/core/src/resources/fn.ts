@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { WallMs } from '../clock.js';
 import { FnError } from '../errors/fn-error.js';
 import { ASYNC_ANNOTATION, ASYNC_SCHEMA } from '../models/async-policy.js';
+import { CALLBACKS_ANNOTATION, problemOfCallbacks } from '../models/callbacks.js';
 import { completeFn, DEFAULT_LIMITS, type Fn, fnToJson, INT32_MAX, INT32_MIN, UINT64_MAX } from '../models/fn.js';
 import { problemOfImage } from '../models/image-name.js';
 import { mergeAnnotations, mergeConfig } from '../models/maps.js';
@@ -11,7 +12,18 @@ import { ASYNC_RULE, annotationsField } from './annotations.js';
 import { SHAPES } from './app.js';
 import { checkConfigKeys, configField, configOf } from './config.js';
 import { nameRules, PATH_SEGMENT } from './names.js';
-import { checkResource, dateOf, maxBytes, notEmpty, readBody, rule, serverDate, text, whole } from './rules.js';
+import {
+  checkResource,
+  dateOf,
+  maxBytes,
+  notEmpty,
+  type Rule,
+  readBody,
+  rule,
+  serverDate,
+  text,
+  whole,
+} from './rules.js';
 
 /** More than host, name, tag and digest can have together. */
 const MAX_IMAGE_BYTES = 1024;
@@ -25,6 +37,25 @@ const INT32 = { min: INT32_MIN, max: INT32_MAX };
 function limitRule(max: number, code: 'fnTimeoutInvalid' | 'fnIdleTimeoutInvalid' | 'fnMemoryInvalid') {
   return rule<number>(code, (value) => value >= 1 && value <= max, { minimum: 0, maximum: max });
 }
+
+const CALLBACKS_RULE: Rule<Fn['annotations']> = {
+  code: 'fnCallbacksInvalid',
+  violation({ [CALLBACKS_ANNOTATION]: value }) {
+    const problem = value === undefined ? undefined : problemOfCallbacks(value);
+    return problem === undefined ? undefined : { problem };
+  },
+};
+
+const CALLBACK_TARGET = {
+  type: 'object',
+  properties: {
+    url: { type: 'string', description: 'Receives a signed POST request.', format: 'uri' },
+    fn_id: { type: 'string', description: 'A function that is called asynchronously.' },
+  },
+  minProperties: 1,
+  maxProperties: 1,
+  additionalProperties: false,
+};
 
 const ANNOTATIONS_WITH_MEANING = [
   rule<Fn['annotations']>(
@@ -43,6 +74,13 @@ const ANNOTATIONS_WITH_MEANING = [
           type: 'boolean',
         },
         [ASYNC_ANNOTATION]: ASYNC_SCHEMA,
+        [CALLBACKS_ANNOTATION]: {
+          description: 'Where the outcome of each asynchronous call is sent.',
+          type: 'object',
+          properties: { on_success: CALLBACK_TARGET, on_failure: CALLBACK_TARGET },
+          minProperties: 1,
+          additionalProperties: false,
+        },
       },
     },
   ),
@@ -51,6 +89,7 @@ const ANNOTATIONS_WITH_MEANING = [
     ({ [IDEMPOTENT_ANNOTATION]: value }) => value === undefined || typeof value === 'boolean',
   ),
   ASYNC_RULE,
+  CALLBACKS_RULE,
 ];
 
 /** A function in requests and responses. Fields are in the order of their checks. */

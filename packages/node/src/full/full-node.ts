@@ -141,6 +141,7 @@ export class FullNode implements Service {
         feeds,
         queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        callbackSecrets: settings.callbackSecret,
         maxSchedules: settings.schedulesMax,
       },
     );
