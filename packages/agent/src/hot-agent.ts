@@ -246,9 +246,9 @@ export class HotAgent implements Agent {
     call.model.completedAt = this.options.clock.wallNow();
     endStarted(call.model, outcome);
     if (this.options.log.debugEnabled) {
-      const { id, fnId, status } = call.model;
+      const { id, fnId, type, status } = call.model;
       const error = errorOf(outcome);
-      this.options.log.debug('call ended', { callId: id, fnId, status, ...traceFields(call.trace), error });
+      this.options.log.debug('call ended', { callId: id, fnId, type, status, ...traceFields(call.trace), error });
     }
     for (const listener of this.listeners) {
       try {

@@ -66,6 +66,10 @@ it('each attempt is a trace of its own, with a link to the request that accepted
     expect(traceId).not.toBe(push?.traceId);
   }
   expect(recorded.wayTo('lb_agent_submit')).toEqual(['agent_async_run', 'lb_agent_submit']);
+  expect(recorded.named('lb_agent_submit').map(({ attributes }) => attributes['fn.call_type'])).toEqual([
+    'async',
+    'async',
+  ]);
   const { body } = await fleet.send(`/explain/${id}`, { method: 'GET' });
   expect(JSON.parse(body)).toMatchObject({ type: 'async', trace_id: attempts[1]?.traceId });
 });

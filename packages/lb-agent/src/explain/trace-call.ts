@@ -13,9 +13,9 @@ export function openCallSpan(call: LbCall): ((outcome: CallOutcome) => void) | u
   if (call.history) call.history.traceId = traceFields(call.trace).traceId;
   const opened = openChildSpan(NAME, call.trace);
   if (opened === undefined) return undefined;
-  const { id, fnId, appId } = call.model;
+  const { id, fnId, appId, type } = call.model;
   const { span, context } = opened;
-  span.setAttributes({ 'fn.call_id': id, 'fn.fn_id': fnId, 'fn.app_id': appId });
+  span.setAttributes({ 'fn.call_id': id, 'fn.fn_id': fnId, 'fn.app_id': appId, 'fn.call_type': type });
   if (call.requestId) span.setAttribute('fn.rid', call.requestId);
   call.trace = context;
   return (outcome) => {
