@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type Clock, LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import { jetstream } from '@nats-io/jetstream';
 import { errors, type Msg, RequestError, type Subscription } from '@nats-io/transport-node';
@@ -47,7 +48,7 @@ export interface NatsEngineOptions {
 export type NatsRequest =
   | Exclude<ThreadRequest, { readonly kind: 'batch' }>
   /** `term`: of whom it was meant for. */
-  | (Extract<ThreadRequest, { readonly kind: 'batch' }> & { readonly term: number })
+  | (Extract<ThreadRequest, { readonly kind: 'batch' }> & { readonly term: string })
   /** Takes the lead unless another node has it. */
   | { readonly kind: 'lead' };
 
@@ -55,7 +56,7 @@ export type NatsReply = BatchAnswer | LeadAnswer;
 
 export interface LeadAnswer {
   /** Differs each time that this node has taken the lead; undefined if it does not lead. */
-  readonly term: number | undefined;
+  readonly term: string | undefined;
   /** The time that the queue has recorded last. */
   readonly mark: TimeMark | undefined;
   /** What an operator should know. */
@@ -78,7 +79,7 @@ interface Session {
 }
 
 interface Lead {
-  readonly term: number;
+  readonly term: string;
   readonly log: ReplicatedLog;
   readonly replica: Replica;
   readonly questions: Subscription;
@@ -105,7 +106,6 @@ export class NatsEngine implements BatchPlace {
   private readonly target: NatsTarget;
   private session: Session | undefined;
   private lead: Lead | undefined;
-  private terms = 0;
   private taking: Promise<void> | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private mustExist: boolean;
@@ -317,7 +317,8 @@ export class NatsEngine implements BatchPlace {
     } catch (error) {
       if (error instanceof RequestError && error.isNoResponders()) return false;
       if (!(error instanceof errors.TimeoutError)) {
-        throw new LogTrouble('unreachable', (error as Error).message, { cause: error });
+        const kind = error instanceof errors.PermissionViolationError ? 'setup' : 'unreachable';
+        throw new LogTrouble(kind, (error as Error).message, { cause: error });
       }
       this.silences += 1;
       return this.silences < MAX_SILENCES;
@@ -340,10 +341,9 @@ export class NatsEngine implements BatchPlace {
       if (error instanceof LogTrouble && error.kind === 'standby') return;
       throw error;
     }
-    this.terms += 1;
     this.silences = 0;
-    const { terms: term } = this;
-    this.lead = { term, log, replica, questions, opened: undefined, appended: undefined, isLost: false };
+    // Also those of a thread that has replaced another must differ.
+    this.lead = { term: randomUUID(), log, replica, questions, opened: undefined, appended: undefined, isLost: false };
   }
 
   /** Where a leader is asked whether it is there. */

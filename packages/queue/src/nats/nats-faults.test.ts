@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, NatsServer, TestCertificates } from '@fnfleet/testing';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import type { MessageQueue } from '../message-queue.js';
 import { InlineNats } from '../testing/nats-setup.js';
+import type { NatsEngineOptions } from './nats-engine.js';
 import { type NatsQueueOptions, openNatsQueue } from './nats-queue.js';
+import { ReplicatedLog } from './replicated-log.js';
 
 const ANSWER = { head: '{}', body: Buffer.from('x') };
 
@@ -187,13 +189,45 @@ it('when the server hangs, requests fail in time and few wait; a change that was
     ),
   );
   await Promise.all(asked);
-  expect([...codes].sort()).toEqual(['databaseSlow', 'queueOverloaded']);
   server.thaw();
+  expect([...codes].sort()).toEqual(['databaseSlow', 'queueOverloaded']);
   await eventually(async () => void (await push()));
   const found = (await eventuallyReady()) ?? [];
   expect(found[0]).toBe(kept);
   expect(new Set(found).size).toBe(found.length);
 }, 60_000);
+
+describe('when acknowledgements are lost', () => {
+  /** Stores messages, and loses some of the acknowledgements. */
+  class LossyLog extends ReplicatedLog {
+    static left = 0;
+    static afterMs = 0;
+    protected override async publish(data: Uint8Array, after: number, timeout: number): Promise<number> {
+      const seq = await super.publish(data, after, timeout);
+      if (LossyLog.left === 0) return seq;
+      LossyLog.left -= 1;
+      await new Promise((resolve) => setTimeout(resolve, LossyLog.afterMs));
+      throw new errors.TimeoutError();
+    }
+  }
+  const startThread = (options: NatsEngineOptions) =>
+    new InlineNats(options, { newLog: (...args) => new LossyLog(...args) });
+
+  it('of one attempt, the change is found in the log, and is acknowledged', async () => {
+    await open({ startThread });
+    LossyLog.left = 1;
+    const callId = await push();
+    expect(await ready()).toEqual([callId]);
+  });
+
+  it('until it is too late, its caller is told that nobody knows, and the node reads what became of the change', async () => {
+    await open({ startThread, timeoutMs: 300 });
+    [LossyLog.left, LossyLog.afterMs] = [1, 400];
+    await expect(push()).rejects.toMatchObject({ code: 'databaseSlow' });
+    const callId = `c${String(pushed).padStart(6, '0')}`;
+    expect(await eventuallyReady()).toEqual([callId]);
+  });
+});
 
 it('when its stream is deleted, it says so, acknowledges nothing, and does not begin a new one', async () => {
   await open({ timeoutMs: 300 });

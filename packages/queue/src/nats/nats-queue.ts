@@ -120,7 +120,7 @@ export async function openNatsQueue(options: NatsQueueOptions): Promise<MessageQ
 }
 
 interface Term {
-  readonly number: number;
+  readonly id: string;
   readonly queue: MessageQueue;
   /** From now on, the thread does nothing for it. */
   readonly end: () => void;
@@ -243,7 +243,8 @@ class NatsQueue implements MessageQueue {
     const { term, mark, trouble = '' } = answer as LeadAnswer;
     if (trouble !== '') this.say(trouble);
     else this.said = '';
-    if (term === this.term?.number) return;
+    if (term === this.term?.id) return;
+    if (this.term !== undefined) logger.info('this node no longer leads the queue of asynchronous calls');
     await this.endTerm();
     if (term === undefined || this.closing.called) return;
     await this.beginTerm(term, mark);
@@ -268,12 +269,12 @@ class NatsQueue implements MessageQueue {
     this.said = trouble;
   }
 
-  private async beginTerm(number: number, mark: LeadAnswer['mark']): Promise<void> {
+  private async beginTerm(id: string, mark: LeadAnswer['mark']): Promise<void> {
     let isOver = false;
     const ask = async (request: ThreadRequest, deadline: MonoMs) => {
       if (isOver) throw new FnError('queueUnavailable');
       try {
-        const ofTerm = request.kind === 'batch' ? { ...request, term: number } : request;
+        const ofTerm = request.kind === 'batch' ? { ...request, term: id } : request;
         return (await this.thread.ask(ofTerm, deadline)) as ThreadReply | undefined;
       } catch (error) {
         // Perhaps because the node leads no more.
@@ -288,7 +289,7 @@ class NatsQueue implements MessageQueue {
     const end = () => {
       isOver = true;
     };
-    this.term = { number, queue, end };
+    this.term = { id, queue, end };
     // Those who found no leader here may try again.
     this.listeners.emit({ kind: 'ready' });
   }

@@ -1,22 +1,41 @@
 // needs: nats-server
 // takes: 20 s
 import { eventually, NatsServer } from '@fnfleet/testing';
+import { jetstream } from '@nats-io/jetstream';
+import { connect, errors } from '@nats-io/transport-node';
 import type { MessageQueue } from '../message-queue.js';
 import { InlineNats } from '../testing/nats-setup.js';
+import { encodeEntry } from './log-entry.js';
 import type { NatsEngineOptions, NatsEngineParts } from './nats-engine.js';
 import { openNatsQueue } from './nats-queue.js';
 import { ReplicatedLog } from './replicated-log.js';
 
-/** `deaf` cannot hear who asks whether it leads, as if the network between them were cut. */
+/**
+ * `deaf` cannot hear who asks whether it leads, as if the network between them were cut. `mute` hears it and cannot answer, like a
+ * process that hangs.
+ */
 const USERS = `authorization { users: [
   { user: hears, password: p }
   { user: deaf, password: p, permissions: { subscribe: { deny: "*.leader" } } }
+  { user: mute, password: p, permissions: { publish: { allow: ["$JS.API.>", "*.log", "*.leader"] } } }
 ] }`;
 
 /** Writes wherever the log ends. */
 class UnfencedLog extends ReplicatedLog {
   protected override async publish(data: Uint8Array): Promise<number> {
     return await super.publish(data, await this.lastSequence(), 5_000);
+  }
+}
+
+/** Something happens in place of an attempt to write, which is never answered. */
+class LateLog extends ReplicatedLog {
+  static meanwhile: (() => Promise<void>) | undefined;
+  protected override async publish(data: Uint8Array, after: number, timeout: number): Promise<number> {
+    const { meanwhile } = LateLog;
+    if (meanwhile === undefined) return await super.publish(data, after, timeout);
+    LateLog.meanwhile = undefined;
+    await meanwhile();
+    throw new errors.TimeoutError();
   }
 }
 
@@ -36,7 +55,10 @@ beforeEach(() => {
 });
 afterEach(() => Promise.all(opened.map((queue) => queue.close())));
 
-async function node(user: 'hears' | 'deaf' = 'hears', parts: Partial<NatsEngineParts> = {}): Promise<MessageQueue> {
+async function node(
+  user: 'hears' | 'deaf' | 'mute' = 'hears',
+  parts: Partial<NatsEngineParts> = {},
+): Promise<MessageQueue> {
   const queue = await openNatsQueue({
     url: server.url(name, { login: `${user}:p@` }),
     allowUnsynced: true,
@@ -79,6 +101,32 @@ it('a node that waits for its turn is told when it has it', async () => {
   await push(other, 'a');
 });
 
+it('a leader that does not answer is replaced after some questions, and learns that it leads no more', async () => {
+  const silent = await node('mute');
+  await push(silent, 'a');
+  const other = await node();
+  await expect(push(other, 'b')).rejects.toMatchObject(UNAVAILABLE);
+  await eventually(() => push(other, 'b'));
+  await expect(push(silent, 'c')).rejects.toMatchObject(UNAVAILABLE);
+  expect(await state(other, 'a')).toBe('ready');
+  expect(await state(other, 'c')).toBeUndefined();
+}, 60_000);
+
+it('an entry whose writer died after its first part is ignored', async () => {
+  const one = await node();
+  await push(one, 'a');
+  await one.close();
+  const connection = await connect({ servers: server.address, user: 'hears', pass: 'p' });
+  const [first] = encodeEntry({ mark: undefined, changes: Buffer.alloc(300, 1) }, 200);
+  await jetstream(connection).publish(`${name}.log`, first);
+  const other = await node();
+  await push(other, 'b');
+  await other.close();
+  await connection.close();
+  const found = await (await node()).reserve({ holder: 'lb', limit: 10, leaseMs: 60_000 });
+  expect(found.map(({ lease }) => lease.callId)).toEqual(['a', 'b']);
+});
+
 describe('of two nodes that both believe to lead', () => {
   /** @returns calls that were accepted, and that the queue does not have */
   async function lostCalls(parts: Partial<NatsEngineParts> = {}): Promise<readonly string[]> {
@@ -106,6 +154,19 @@ describe('of two nodes that both believe to lead', () => {
   it('both could without the expected sequence: a call would be lost', async () => {
     const newLog = (...args: ConstructorParameters<typeof ReplicatedLog>) => new UnfencedLog(...args);
     expect(await lostCalls({ newLog })).toEqual(['c']);
+  });
+
+  it('the older one does not take the entry of the other for its own, when it does not know what became of that', async () => {
+    const old = await node('deaf', { newLog: (...args) => new LateLog(...args) });
+    await push(old, 'a');
+    let current = old;
+    LateLog.meanwhile = async () => {
+      current = await node();
+      await push(current, 'b');
+    };
+    await expect(push(old, 'c')).rejects.toMatchObject({ code: 'databaseSlow' });
+    expect(await state(current, 'c')).toBeUndefined();
+    expect(await state(current, 'b')).toBe('ready');
   });
 
   it.each`
