@@ -61,6 +61,7 @@ const CALL_FIELDS = {
   error: { optional: 'string' },
   app_id: 'string',
   fn_id: 'string',
+  type: { optional: 'string' },
 } as const;
 const CONTENT = { encoding: 'string', body: 'string', size: 'number' } as const;
 const CALL_LINE = { fields: CALL_FIELDS } as const satisfies Shape;
@@ -84,6 +85,7 @@ const CALL = {
     },
     result: { optional: { fields: { status: 'number', ...CONTENT } } },
     request: { optional: { fields: { method: 'string', url: 'string', ...CONTENT } } },
+    callbacks: { optional: { list: CALL_LINE } },
   },
 } as const satisfies Shape;
 const CHANGED: Shape = { fields: { changed: 'number' } };
@@ -247,8 +249,14 @@ export class ApiClient {
    * Reads asynchronous calls, newest first.
    * @param fnId undefined: of all functions
    * @param most maximum number of calls
+   * @param type `callback`: those that follow the calls of the function
    */
-  async listCalls(fnId: string | undefined, status: string | undefined, most: number): Promise<CallLine[]> {
+  async listCalls(
+    fnId: string | undefined,
+    status: string | undefined,
+    most: number,
+    type?: 'callback',
+  ): Promise<CallLine[]> {
     const path = fnId === undefined ? '/v2/calls' : `${pathOf('fns', fnId)}/calls`;
     const page: Shape = { fields: { items: { list: CALL_LINE }, next_cursor: { optional: 'string' } } };
     const calls: CallLine[] = [];
@@ -258,6 +266,7 @@ export class ApiClient {
       const query = new URLSearchParams({
         per_page: `${Math.min(PAGE, most - calls.length)}`,
         ...(status === undefined ? {} : { status }),
+        ...(type === undefined ? {} : { type }),
         ...(cursor === undefined ? {} : { cursor }),
       });
       const { items, next_cursor: next } = await this.request<{ items: CallLine[]; next_cursor?: string }>(
@@ -275,6 +284,12 @@ export class ApiClient {
   /** @returns undefined if the id is unknown */
   getCall(id: string): Promise<CallRef | undefined> {
     return this.byId<CallRef>('calls', id, CALL);
+  }
+
+  /** The keys that sign the callbacks of a function, the newest first. */
+  async callbackKeys({ id }: FnRef): Promise<readonly string[]> {
+    const shape: Shape = { fields: { keys: { list: 'string' } } };
+    return (await this.request<{ keys: string[] }>('GET', `${pathOf('fns', id)}/callbacks/keys`, shape)).keys;
   }
 
   /** What the function has printed in an asynchronous call. */

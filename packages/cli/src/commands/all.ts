@@ -25,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   call: async () => (await import('./calls.js')).callCommand(),
   cancel: async () => (await import('./calls.js')).cancelCommand(),
   dead: async () => (await import('./dead.js')).deadCommand(),
+  'callback-keys': async () => (await import('./calls.js')).callbackKeysCommand(),
   status: async () => (await import('./status.js')).statusCommand(),
   top: async () => (await import('./top.js')).topCommand(),
   drain: async () => (await import('./drain.js')).drainCommand(),

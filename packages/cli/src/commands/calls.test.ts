@@ -273,6 +273,56 @@ describe('dead', () => {
   });
 });
 
+describe('callbacks', () => {
+  beforeEach(async () => {
+    const target = '{"on_success":{"url":"https://127.0.0.1:8443/done"}}';
+    await run('update', 'function', 'shop', 'cart', '--annotation', `fnfleet/callbacks=${target}`);
+    await accept('c1');
+    await (await take())(answered(4), 'meow');
+    while ((await api.getCall('c1'))?.callbacks?.[0]?.status !== 'error')
+      await new Promise((wait) => setTimeout(wait, 20));
+  });
+
+  it('are shown with their call, and where they went', async () => {
+    const shown = (await lines('call', 'c1')).find((line) => line.startsWith('callback: '));
+    expect(shown).toMatch(/^callback: c1\.success\.\d error: FN_CALLBACK_SECRET of the API nodes is not set$/);
+    const id = shown?.split(' ')[1] ?? '';
+    expect(await lines('dead', 'show', id)).toEqual(
+      expect.arrayContaining(['function: shop/cart', 'request: POST https://127.0.0.1:8443/done']),
+    );
+  });
+
+  it('are dead letters of the function: listed, delivered again and removed with its calls', async () => {
+    await deadLetter('c2');
+    for (const of of [[], ['--app', 'shop', '--function', 'cart']]) {
+      expect(await lines('dead', 'list', ...of)).toEqual([
+        'CALL FUNCTION STATUS ATTEMPTS ACCEPTED ENDED ERROR',
+        expect.stringMatching(/^c2 shop\/cart error 1 .* no such cat$/),
+        expect.stringMatching(/^c1\.success\.\d shop\/cart \(callback\) error 1 .* is not set$/),
+      ]);
+    }
+    expect(await lines('calls', 'shop', 'cart')).toHaveLength(3);
+    expect(await lines('dead', 'purge', '--app', 'shop', '--function', 'cart')).toEqual(['removed: 2']);
+    expect(await lines('dead', 'list')).toEqual(['no calls']);
+  });
+
+  it('have keys, which receivers need', async () => {
+    expect(await fails('callback-keys', 'shop', 'cart')).toBe(
+      'fnfleet: FN_CALLBACK_SECRET of the API nodes is not set: there are no keys\n',
+    );
+    await server.close();
+    const settings = readSettings(apiSettings, {
+      FN_DB_URL: `sqlite3://${folder}/fn.db`,
+      FN_CALLBACK_SECRET: `${'new'.repeat(11)},${'old'.repeat(11)}`,
+    });
+    server = newApiServer({ settings, host: '127.0.0.1', port: 0 });
+    await server.ready;
+    const keys = await lines('callback-keys', 'shop', 'cart');
+    expect(keys).toEqual([expect.stringMatching(/^whsec_[\w+/]{43}=$/), expect.stringMatching(/^whsec_[\w+/]{43}=$/)]);
+    expect(await lines('callback-keys', 'shop', 'till')).not.toEqual(keys);
+  });
+});
+
 describe('invoke --async', () => {
   const invoke = (...args: string[]) => run('invoke', 'shop', 'cart', '--async', '--data', 'cat', ...args);
 

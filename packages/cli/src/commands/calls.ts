@@ -66,6 +66,22 @@ export function cancelCommand(): Command {
     });
 }
 
+/** `fnfleet callback-keys` */
+export function callbackKeysCommand(): Command {
+  return new Command('callback-keys')
+    .description('Prints the keys with which receivers verify the callbacks of a function, the newest first.')
+    .argument('<app>', 'name of its app')
+    .argument('<function>', 'its name')
+    .addOption(jsonOption())
+    .addOption(apiOption())
+    .action(async (app: string, name: string, { api: url, json }: CallOptions) => {
+      const api = apiAt(url);
+      const keys = await api.callbackKeys(await findFunction(api, app, name));
+      if (keys.length === 0) throw new Error('FN_CALLBACK_SECRET of the API nodes is not set: there are no keys');
+      say(json ? [JSON.stringify({ keys })] : [...keys]);
+    });
+}
+
 /** Shows one call, for `call` and `dead show`. */
 export async function showCall(id: string, { api: url, json }: CallOptions): Promise<void> {
   const api = apiAt(url);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type ApiClient, type CallRef, findCall, findFunction } from '../api-client.js';
+import { type ApiClient, type CallLine, type CallRef, findCall, findFunction } from '../api-client.js';
 import { callTable, inWords } from '../manage/format-call.js';
 import { FunctionNames } from '../operate/function-names.js';
 import { say } from '../terminal/output.js';
@@ -59,10 +59,18 @@ function withFunction(command: Command): Command {
 
 async function listDead({ limit, json, ...options }: DeadOptions & { readonly limit: number }): Promise<void> {
   const api = apiAt(options.api);
-  const calls = await api.listCalls(await functionId(api, options), DEAD, limit);
+  const calls = await deadOf(api, await functionId(api, options), limit);
   if (json) return say([JSON.stringify(calls)]);
   const names = await new FunctionNames(api).of([...new Set(calls.map(({ fn_id: id }) => id))]);
   say(callTable(calls, (id) => names.get(id) ?? id));
+}
+
+/** Newest first, callbacks included. */
+async function deadOf(api: ApiClient, fnId: string | undefined, limit: number): Promise<readonly CallLine[]> {
+  const calls = await api.listCalls(fnId, DEAD, limit);
+  if (fnId === undefined) return calls;
+  const both = [...calls, ...(await api.listCalls(fnId, DEAD, limit, 'callback'))];
+  return both.sort((a, b) => b.created_at.localeCompare(a.created_at)).slice(0, limit);
 }
 
 async function changeDead(action: Action, ids: readonly string[], options: DeadOptions): Promise<void> {

@@ -16,8 +16,13 @@ export function callTable(calls: readonly CallLine[], fnName?: (fnId: string) =>
   return textTable(
     [
       ['CALL', ...function_('FUNCTION'), 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'ENDED', 'ERROR'],
-      ...calls.map(({ id, fn_id, status, attempts, created_at, completed_at, error }) => [
-        ...[id, ...function_(fnName?.(fn_id) ?? ''), status, `${attempts}`],
+      ...calls.map(({ id, fn_id, type, status, attempts, created_at, completed_at, error }) => [
+        ...[
+          id,
+          ...function_(`${fnName?.(fn_id) ?? ''}${type === 'callback' ? ' (callback)' : ''}`),
+          status,
+          `${attempts}`,
+        ],
         ...[time(created_at), time(completed_at), error ?? ''],
       ]),
     ],
@@ -28,7 +33,7 @@ export function callTable(calls: readonly CallLine[], fnName?: (fnId: string) =>
 /** All that is known of an asynchronous call. @param fnName name of its function, or its id */
 export function callInFull(call: CallRef, fnName: string): string[] {
   const { id, priority, attempts: started, failures, created_at, completed_at, next_attempt_at: next } = call;
-  const { history, result, request } = call;
+  const { history, result, request, callbacks = [] } = call;
   const attempts = textTable([
     ['ATTEMPT', 'STARTED', 'ENDED', 'END', 'BALANCER', 'ERROR'],
     ...history.map(({ attempt, started_at, ended_at, end, balancer, error: why }) => [
@@ -45,6 +50,7 @@ export function callInFull(call: CallRef, fnName: string): string[] {
     field('accepted', time(created_at)),
     ...(next === undefined ? [] : [field('next', time(next))]),
     ...(time(completed_at) === '-' ? [] : [field('ended', time(completed_at))]),
+    ...callbacks.map((callback) => field('callback', `${callback.id} ${inWords(callback)}`)),
     ...(history.length === 0 ? [] : ['', ...attempts]),
     ...(request === undefined ? [] : ['', field('request', `${request.method} ${request.url}`), ...content(request)]),
     ...(result === undefined ? [] : ['', field('result', statusOf(result)), ...content(result)]),
