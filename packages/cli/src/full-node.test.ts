@@ -46,6 +46,9 @@ async function start(env: Record<string, string> = {}): Promise<void> {
     functions: {
       echo: fn(async (req, res) => res.setHeader('X-Probe', 'yes').end(await buffer(req))),
       greet: fn((_req, res, container) => res.end(`hello ${container.spec.env.NAME ?? 'nobody'}`)),
+      tells: fn(async (req, res) => {
+        res.end(JSON.stringify({ headers: req.headers, body: String(await buffer(req)) }));
+      }),
       fails: fn((_req, res) => res.writeHead(502).end()),
       broken: exitsAtStart(3),
       talks: fn((_req, res, container) => {
@@ -120,6 +123,33 @@ describe('an asynchronous call', () => {
     const { status, body, location } = await invokeAsync(await deployed({ image: 'echo' }));
     expect([status, body]).toEqual([202, { call_id: location.split('/').at(-1), duplicate: false }]);
     expect(await ended(location)).toMatchObject({ status: 'success', result: { status: 200, body: 'later', size: 5 } });
+  });
+
+  it('of a schedule runs with the body of the schedule and the policy of its function', async () => {
+    await start({ FN_MQ_URL: 'sqlite3://:memory:' });
+    const options = { body: { a: 1 }, content_type: 'application/vnd.a+json' };
+    const trigger = { name: 'tick', type: 'schedule', source: '* * * * * *' } as const;
+    const annotations = { 'fnfleet/async': { priority: 2 } };
+    const { fn: ticked } = await deployWith(new ApiClient(node.address.url), 'shop', {
+      spec: { name: 'ticked', image: 'tells', annotations },
+      triggers: [{ ...trigger, annotations: { 'fnfleet/schedule': options } }],
+    });
+    let first: { id: string; priority: number } | undefined;
+    while (first === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      first = JSON.parse((await send('GET', `/v2/fns/${ticked.id}/calls`)).body).items[0];
+    }
+    const { priority, result } = await ended(`/v2/fns/${ticked.id}/calls/${first.id}`);
+    expect(priority).toBe(2);
+    expect(JSON.parse(result.body)).toMatchObject({
+      body: '{"a":1}',
+      headers: {
+        'content-type': 'application/vnd.a+json',
+        'fn-attempt': '1',
+        'fn-schedule-id': expect.stringMatching(/^\w{26}$/),
+        'fn-schedule-due': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      },
+    });
   });
 
   it('has a log', async () => {

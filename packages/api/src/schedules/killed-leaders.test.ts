@@ -3,8 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { decodeQueuedRequest } from '@fnfleet/core';
-import { openSqliteQueue } from '@fnfleet/queue';
+import { decodeQueuedRequest, readSettings } from '@fnfleet/core';
+import { openQueue, queueSettings } from '@fnfleet/queue';
 import { PostgresServer } from '@fnfleet/testing';
 import { ApiProcess } from '../test-kit/api-process.js';
 
@@ -25,14 +25,15 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 it.each`
-  database      | urlOf
-  ${'SQLite'}   | ${async () => `sqlite3://${folder}/fn.db`}
-  ${'Postgres'} | ${async () => server.url(await server.createDatabase())}
+  database      | urlOf                                                    | queueOf
+  ${'SQLite'}   | ${async () => `sqlite3://${folder}/fn.db`}               | ${() => `sqlite3://${folder}/fn-mq.db`}
+  ${'Postgres'} | ${async () => server.url(await server.createDatabase())} | ${(url: string) => url}
 `(
-  'on $database, every second fires once while the leader is killed again and again',
-  async ({ database, urlOf }) => {
-    const queueFile = `${folder}/mq.db`;
-    const env = { FN_DB_URL: await urlOf(), FN_MQ_URL: `sqlite3://${queueFile}` };
+  'with database and queue in $database, every second fires once while the leader is killed again and again',
+  async ({ database, urlOf, queueOf }) => {
+    const url: string = await urlOf();
+    // The server of the tests does not sync: only its clients are killed.
+    const env = { FN_DB_URL: url, FN_MQ_ALLOW_UNSYNCED: '1' };
     const nodes = [await ApiProcess.start(env), await ApiProcess.start(env)];
     try {
       const triggerId = await createSchedules(nodes[0]?.url ?? '');
@@ -49,7 +50,7 @@ it.each`
     } finally {
       for (const node of nodes) await node.kill();
     }
-    const fired = await instantsIn(queueFile);
+    const fired = await instantsIn(queueOf(url));
     const number = [...fired.values()].reduce((sum, { length }) => sum + length, 0);
     process.stderr.write(`${database}: ${ROUNDS} leaders killed, ${number} firings of ${fired.size} schedules\n`);
     expect(fired.size).toBe(SCHEDULES);
@@ -88,8 +89,8 @@ async function firesAgain(url: string, triggerId: string): Promise<void> {
 }
 
 /** What the queue has accepted: the instants of each schedule in order. */
-async function instantsIn(file: string): Promise<ReadonlyMap<string, number[]>> {
-  const queue = await openSqliteQueue({ path: file });
+async function instantsIn(url: string): Promise<ReadonlyMap<string, number[]>> {
+  const queue = await openQueue({ ...readSettings(queueSettings, { FN_MQ_ALLOW_UNSYNCED: '1' }), mqUrl: url });
   const fired = new Map<string, number[]>();
   let cursor: string | undefined;
   do {
