@@ -246,7 +246,7 @@ export interface CallRecord {
   /** Start of the current or last attempt. */
   readonly startedAt: WallMs | undefined;
   readonly endedAt: WallMs | undefined;
-  /** When a delayed call becomes ready. Only `get` fills it in, and only in stores that know it. */
+  /** When a delayed call becomes ready. Only `get` fills it in. */
   readonly nextAt?: WallMs | undefined;
   /** Why it is dead. */
   readonly reason: Reason | undefined;

@@ -54,7 +54,7 @@ export function policyOf({ policy }: MessageRow): RetryPolicy {
   return policy === null ? DEFAULT_RETRY_POLICY : JSON.parse(policy);
 }
 
-/** @param now for when a delayed call becomes ready */
+/** @param now without it, the record does not say when a delayed call becomes ready */
 export function recordOf(row: MessageRow, fnId: string, history: readonly PastDelivery[], now?: TimeMark): CallRecord {
   const isDelayed = row.state === DELAYED && row.due !== null && now !== undefined;
   const wall = (ms: number | null) => (ms === null ? undefined : wallMs(ms));

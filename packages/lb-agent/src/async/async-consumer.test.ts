@@ -17,12 +17,12 @@ class OneCall {
   answer: () => void = () => undefined;
   restMs: number | undefined;
   extension: { kind: 'extended' } | LeaseLost | Error = { kind: 'extended' };
-  private taken = false;
+  taken = 0;
   private next: string | undefined = 'c';
 
   async reserve(_request: object, signal?: AbortSignal): Promise<readonly Delivery[]> {
     this.asked += 1;
-    if (this.taken) {
+    if (this.taken > 0) {
       await new Promise<void>((resolve) => {
         this.answer = resolve;
         signal?.addEventListener('abort', () => resolve());
@@ -31,7 +31,7 @@ class OneCall {
     const { next } = this;
     this.next = undefined;
     if (next === undefined) return [];
-    this.taken = true;
+    this.taken += 1;
     const lease = { callId: next, token: 't' };
     return [{ lease, fnId: 'f', attempt: 2, priority: 0, ageMs: 0, head: '{}', body: Buffer.from('cat') }];
   }
@@ -47,7 +47,7 @@ class OneCall {
     return this.extension;
   }
 
-  readonly complete = this.note('complete', { kind: 'completed' } as const);
+  complete = this.note('complete', { kind: 'completed' } as const);
   readonly retry = this.note('retry', { kind: 'retried', delayMs: 0 } as const);
   async giveBack(_lease: object, restMs?: number): Promise<{ kind: 'givenBack' }> {
     this.told.push('giveBack');
@@ -139,6 +139,28 @@ it('lets a call run on whose lease is lost, and says so once', async () => {
   await clock.advance(60_000);
   expect(await finished()).toEqual(['extend', 'complete']);
   expect(warnings).toEqual(['the lease of an asynchronous call is lost while it runs']);
+});
+
+it('takes no more calls while the ends of as many as may run, and again as many, are not confirmed', async () => {
+  const confirmed = new Deferred<void>();
+  const complete = queue.complete;
+  queue.complete = async () => {
+    await confirmed.promise;
+    return complete();
+  };
+  running.resolve();
+  for (let n = 0; n < 10; n += 1) {
+    queue.answerWith(`more${n}`);
+    await someTurns();
+  }
+  // One was taken at first.
+  expect(queue.taken).toBe(4);
+  confirmed.resolve();
+  await someTurns();
+  queue.answerWith('last');
+  await someTurns();
+  expect(queue.taken).toBeGreaterThan(4);
+  await finished();
 });
 
 it('gives back what comes late, when sync calls wait by then', async () => {

@@ -46,7 +46,7 @@ export async function openPostgresQueue(options: PostgresQueueOptions): Promise<
       ...{ time, clock, timeoutMs, maxWaiting, maxWaitingBytes, bounds, logger, tickMs: POLL_MS },
       thread: { ask: (request, deadline) => engine.ask(request, deadline), close },
       translate: ({ message }) => new Error(`${target.setting}: ${target.shown}: ${message}`),
-      lookUp: (operation) => records.lookUp(operation),
+      lookUp: (operation) => records.lookUp(operation, { at: time.now(), wall: time.wall() }),
     });
     queue.start();
     return queue;

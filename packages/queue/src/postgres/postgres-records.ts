@@ -5,6 +5,7 @@ import { PageOfCalls } from '../call-page.js';
 import type { CallPage, CallRecord, KeptResult, ListQuery, Payload } from '../message-queue.js';
 import { DEAD, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
 import type { Answer, LookupKind, OperationOf } from '../operations.js';
+import type { TimeMark } from '../queue-time.js';
 import { isText, type Row, Transaction } from './transaction.js';
 
 interface NamedRow extends MessageRow {
@@ -19,7 +20,7 @@ export class PostgresRecords {
     private readonly timeoutMs: number,
   ) {}
 
-  async lookUp<K extends LookupKind>(operation: OperationOf<K>): Promise<Answer<K>> {
+  async lookUp<K extends LookupKind>(operation: OperationOf<K>, now: TimeMark): Promise<Answer<K>> {
     const asked: OperationOf<LookupKind> = operation;
     // None can be found.
     if (asked.kind !== 'list' && !isText(asked.callId)) return undefined as Answer<K>;
@@ -30,6 +31,7 @@ export class PostgresRecords {
       const answer = await this.answer(
         new Transaction(this.pool, client, later(this.clock.now(), this.timeoutMs)),
         asked,
+        now,
       );
       isBroken = false;
       return answer as Answer<K>;
@@ -38,10 +40,10 @@ export class PostgresRecords {
     }
   }
 
-  private answer(on: Transaction, operation: OperationOf<LookupKind>): Promise<Answer<LookupKind>> {
+  private answer(on: Transaction, operation: OperationOf<LookupKind>, now: TimeMark): Promise<Answer<LookupKind>> {
     switch (operation.kind) {
       case 'get':
-        return record(on, operation.callId);
+        return record(on, operation.callId, now);
       case 'payload':
         return payload(on, operation.callId);
       case 'result':
@@ -56,13 +58,13 @@ export class PostgresRecords {
 
 const OF_CALL = 'join fnfleet_mq_calls c on c.seq = p.seq where c.call_id = $1';
 
-async function record(on: Transaction, callId: string): Promise<CallRecord | undefined> {
+async function record(on: Transaction, callId: string, now: TimeMark): Promise<CallRecord | undefined> {
   const text = `select c.*, f.fn_id, (select json_agg(d order by n) from fnfleet_mq_deliveries d where d.seq = c.seq) as past
     from fnfleet_mq_calls c join fnfleet_mq_functions f on f.id = c.fn where c.call_id = $1`;
   const [row] = await on.rows('get', text, [callId]);
   if (row === undefined) return undefined;
   const past = (row.past as readonly Row[] | null) ?? [];
-  return recordOf(row as unknown as MessageRow, String(row.fn_id), past.map(pastDelivery));
+  return recordOf(row as unknown as MessageRow, String(row.fn_id), past.map(pastDelivery), now);
 }
 
 async function payload(on: Transaction, callId: string): Promise<Payload | undefined> {

@@ -498,6 +498,16 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         });
       });
 
+      it('because of the platform each time is dead after 100 attempts: it may be what kills its runners', async () => {
+        const callId = await push();
+        for (let attempt = 1; attempt < 100; attempt += 1) {
+          expect(await queue.retry((await one()).lease, LOST)).toMatchObject({ kind: 'retried' });
+          await advance(10_000);
+        }
+        expect(await queue.retry((await one()).lease, LOST)).toMatchObject({ kind: 'dead' });
+        expect(await queue.get(callId)).toMatchObject({ state: 'dead', attempts: 100, failures: 0 });
+      });
+
       it('that kills its holder each time is dead after 100 attempts', async () => {
         const callId = await push();
         for (let attempt = 1; attempt <= 100; attempt += 1) {
@@ -748,6 +758,19 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
           ],
         });
         expect(await queue.payload(callId)).toBeUndefined();
+      });
+
+      it('includes when it becomes ready, also after the wall clock was set', async () => {
+        const callId = await push({ delayMs: 5_000 });
+        await advance(1_000);
+        clock.stepWall(HOUR_MS);
+        expect((await queue.get(callId))?.nextAt).toBe(later(clock.wallNow(), 4_000));
+        await advance(4_000);
+        const { lease } = await one();
+        expect((await queue.get(callId))?.nextAt).toBeUndefined();
+        const answer = await queue.retry(lease, CRASHED);
+        const { delayMs } = answer as { readonly delayMs: number };
+        expect((await queue.get(callId))?.nextAt).toBe(later(clock.wallNow(), delayMs));
       });
 
       it('includes the first bytes of its result', async () => {
