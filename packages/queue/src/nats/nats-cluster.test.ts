@@ -1,12 +1,22 @@
 // needs: nats-server
 // takes: 20 s
-import { eventually, freePort, NatsServer } from '@fnfleet/testing';
+import { eventually, freePorts, NatsServer } from '@fnfleet/testing';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { openNatsQueue } from './nats-queue.js';
 
+async function reduceReplicas(address: string): Promise<void> {
+  const connection = await connect({ servers: address });
+  const manager = await jetstreamManager(connection);
+  await eventually(() => manager.streams.update('calls-log', { num_replicas: 1 }));
+  await connection.close();
+}
+
 it('three servers keep a queue: none syncs, and when one is killed, no call is lost and the queue goes on', async () => {
-  const routes = await Promise.all([freePort(), freePort(), freePort()]);
+  const first = await freePorts(9);
+  const routes = [first, first + 1, first + 2];
   const servers = await Promise.all(
-    routes.map((port) => NatsServer.start({ cluster: { name: 'three', port, routes } })),
+    routes.map((port, at) => NatsServer.start({ port: first + 3 + 2 * at, cluster: { name: 'three', port, routes } })),
   );
   const url = `nats://${servers.map(({ address }) => address).join(',')}/calls`;
   const open = () => openNatsQueue({ url, timeoutMs: 10_000 });
@@ -30,6 +40,13 @@ it('three servers keep a queue: none syncs, and when one is killed, no call is l
     queue = await eventually(open);
     const found = await eventually(() => queue.reserve({ holder: 'h', limit: 1_000, leaseMs: 60_000 }));
     expect(found.map(({ lease }) => lease.callId)).toEqual(pushed);
+    await queue.close();
+    await reduceReplicas(servers[0]?.address ?? '');
+    const error: Error = await open().then(
+      (opened) => opened.close().then(() => new Error('opened')),
+      (refused: Error) => refused.cause as Error,
+    );
+    expect(error.message).toMatch(/acknowledges what it has not synced, and stream calls-log has 1 replica:/);
   } finally {
     await queue.close();
     await Promise.all(servers.map((server) => server.close()));

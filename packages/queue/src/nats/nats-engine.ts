@@ -13,7 +13,7 @@ import { LogTrouble, logProblemOf } from './log-trouble.js';
 import { connectNats, mustBeDurable, type NatsServer } from './nats-server.js';
 import { type NatsTarget, parseNatsUrl } from './nats-url.js';
 import { Replica } from './replica.js';
-import { ensureStream, type LogParts, ReplicatedLog, type StreamPlace } from './replicated-log.js';
+import { ensureStream, type LogParts, ReplicatedLog, type StreamPlace, streamInfo } from './replicated-log.js';
 import { Snapshots } from './snapshots.js';
 
 /** An answer to `lead` comes within this time, also if it is not yet known who leads. */
@@ -248,7 +248,10 @@ export class NatsEngine implements BatchPlace {
       const session = await this.connected();
       session.replica ??= await Replica.load(session.log, session.snapshots, this.options.folder);
       await session.replica.follow(await session.log.lastSequence());
-      if (!(await this.anotherLeads(session))) await this.claim(session, session.replica);
+      if (!(await this.anotherLeads(session))) {
+        await this.mustBeDurable(session.server);
+        await this.claim(session, session.replica);
+      }
       this.trouble = undefined;
     } catch (error) {
       this.trouble = (error as Error).message;
@@ -278,15 +281,15 @@ export class NatsEngine implements BatchPlace {
 
   private async begin(server: NatsServer): Promise<Session> {
     const { target, mustExist } = this;
-    const { timeoutMs, allowUnsynced } = this.options;
+    const { timeoutMs } = this.options;
     const { connection, manager } = server;
     const { cluster, max_payload: maxPayload } = connection.info as { cluster?: string; max_payload: number };
     const replicas = target.replicas ?? (cluster === undefined ? 1 : CLUSTER_REPLICAS);
     const place: StreamPlace = { stream: `${target.name}-log`, subject: `${target.name}.log` };
     const copies: StreamPlace = { stream: `${target.name}-snapshots`, subject: `${target.name}.snapshots.*` };
-    const streams = [];
-    for (const each of [place, copies]) streams.push(await ensureStream(manager, each, { replicas, mustExist }));
-    if (!allowUnsynced) for (const info of streams) await mustBeDurable(server, info, target, timeoutMs);
+    const { created } = await ensureStream(manager, place, { replicas, mustExist });
+    await ensureStream(manager, copies, { replicas, mustExist });
+    await this.mustBeDurable(server);
     this.mustExist = true;
     const parts: LogParts = {
       client: jetstream(connection, { timeout: timeoutMs }),
@@ -299,13 +302,23 @@ export class NatsEngine implements BatchPlace {
     const newLog = this.parts.newLog ?? ((...args) => new ReplicatedLog(...args));
     const session: Session = {
       server,
-      log: newLog(parts, place, streams[0]?.created ?? ''),
+      log: newLog(parts, place, created),
       snapshots: new Snapshots(parts, copies.stream, copies.subject),
       isConnected: true,
       replica: undefined,
     };
     void watchConnection(session);
     return session;
+  }
+
+  /** When a node connects, and when it is about to lead: servers and streams may be configured anew. */
+  private async mustBeDurable(server: NatsServer): Promise<void> {
+    const { allowUnsynced, timeoutMs } = this.options;
+    if (allowUnsynced) return;
+    for (const stream of ['log', 'snapshots']) {
+      const info = await streamInfo(server.manager, `${this.target.name}-${stream}`);
+      await mustBeDurable(server, info, this.target, timeoutMs);
+    }
   }
 
   /** N4 */

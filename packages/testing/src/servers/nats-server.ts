@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './free-ports.js';
+import { freePorts } from './free-ports.js';
 import { eventually, TestProgram, testTool } from './test-program.js';
 
 export interface NatsOptions {
@@ -11,6 +11,8 @@ export interface NatsOptions {
   readonly jetstream?: boolean;
   /** Additional lines of its configuration. */
   readonly config?: string;
+  /** For clients; the next one is for monitoring. Two free ones by default. */
+  readonly port?: number;
   /** Members of a cluster: their routes, and the own one. */
   readonly cluster?: { readonly name: string; readonly port: number; readonly routes: readonly number[] };
 }
@@ -23,13 +25,13 @@ export class NatsServer {
     private readonly binary: string,
     private readonly folder: string,
     readonly port: number,
-    readonly monitorPort: number,
     private readonly options: NatsOptions,
   ) {}
 
   static async start(options: NatsOptions = {}): Promise<NatsServer> {
     const folder = mkdtempSync(join(tmpdir(), 'fnnats'));
-    const server = new NatsServer(await testTool('nats-server'), folder, await freePort(), await freePort(), options);
+    const port = options.port ?? (await freePorts(2));
+    const server = new NatsServer(await testTool('nats-server'), folder, port, options);
     try {
       await server.restart();
       return server;
@@ -37,6 +39,10 @@ export class NatsServer {
       await server.close();
       throw error;
     }
+  }
+
+  private get monitorPort(): number {
+    return this.port + 1;
   }
 
   /** `host:port` */
