@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -44,4 +44,9 @@ it('a symbolic link to the command starts the same', () => {
     'call',
     'a b',
   ]);
+});
+
+it('this Node knows the options of V8 that the command sets: it would complain about others at every start', () => {
+  const { stderr, status } = spawnSync(process.execPath, [`${SCRIPT}.js`, '--help'], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
 });
