@@ -92,14 +92,16 @@ it.each`
 });
 
 it.each`
-  allow            | url                      | addresses       | problem
-  ${''}            | ${'https://a.example'}   | ${['10.0.0.1']} | ${/^a.example is not a public host \(10.0.0.1\)/}
-  ${''}            | ${'http://a.example'}    | ${['1.1.1.1']}  | ${/^a.example would be reached without TLS/}
-  ${'10.1.0.0/16'} | ${'http://a.example'}    | ${['10.2.0.1']} | ${/^a.example is not a public host \(10.2.0.1\)/}
-  ${'*.internal'}  | ${'http://internal'}     | ${['10.0.0.1']} | ${/^internal is not a public host/}
-  ${'a.internal'}  | ${'http://b.a.internal'} | ${['10.0.0.1']} | ${/^b.a.internal is not a public host/}
-  ${'a.internal'}  | ${'http://xa.internal'}  | ${['10.0.0.1']} | ${/^xa.internal is not a public host/}
-  ${'a.internal'}  | ${'https://a.internal'}  | ${[]}           | ${/^a.internal has no address/}
+  allow            | url                        | addresses        | problem
+  ${''}            | ${'https://a.example'}     | ${['10.0.0.1']}  | ${/^a.example is not a public host \(10.0.0.1\)/}
+  ${''}            | ${'http://a.example'}      | ${['1.1.1.1']}   | ${/^a.example would be reached without TLS/}
+  ${'10.1.0.0/16'} | ${'http://a.example'}      | ${['10.2.0.1']}  | ${/^a.example is not a public host \(10.2.0.1\)/}
+  ${'*.internal'}  | ${'http://internal'}       | ${['10.0.0.1']}  | ${/^internal is not a public host/}
+  ${'a.internal'}  | ${'http://b.a.internal'}   | ${['10.0.0.1']}  | ${/^b.a.internal is not a public host/}
+  ${'a.internal'}  | ${'http://xa.internal'}    | ${['10.0.0.1']}  | ${/^xa.internal is not a public host/}
+  ${'127.0.0.1'}   | ${'http://localhost:3000'} | ${['127.0.0.1']} | ${/^localhost is not a public host/}
+  ${''}            | ${'https://a.LOCALHOST./'} | ${['1.1.1.1']}   | ${/^a.localhost is not a public host/}
+  ${'a.internal'}  | ${'https://a.internal'}    | ${[]}            | ${/^a.internal has no address/}
 `('with "$allow", $url at $addresses is not reached', async ({ allow, url, addresses, problem }) => {
   await expect(found(allow, url, addresses)).rejects.toThrow(problem);
 });

@@ -77,6 +77,10 @@ export class CallbackHosts {
   async addresses(url: URL, signal: AbortSignal): Promise<readonly HostAddress[]> {
     const host = hostOf(url);
     const isListed = this.isListed(host);
+    // DNS servers do not know it, and a wait for them would not change that.
+    if (!isListed && /(^|\.)localhost$/.test(host)) {
+      throw new ForbiddenHost(`${host} is not a public host, and FN_CALLBACK_ALLOW does not allow it`);
+    }
     const literal = isIP(host);
     const found =
       literal === 0

@@ -301,6 +301,21 @@ describe('a receiver that', () => {
   });
 });
 
+it('a function with many receivers that hang has at most two connections, and others are served', async () => {
+  const bad = await receiver(hangs);
+  const good = await receiver();
+  names = { 'good.example': () => local() };
+  for (let n = 0; n < 9; n += 1) names[`slow${n}.example`] = () => local();
+  for (let n = 0; n < 9; n += 1) await succeeded(bad.url('/', `slow${n}.example`), { fnId: 'slow' });
+  start();
+  while (bad.received.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let n = 0; n < 2; n += 1) {
+    const callId = await succeeded(good.url('/', 'good.example'));
+    expect(await delivery(callId, isOver)).toMatchObject({ state: 'success' });
+  }
+  expect(bad.mostOpen).toBe(2);
+});
+
 describe('a callback is not sent', () => {
   const forbidden = { state: 'dead', attempts: 1, reason: { code: 'callbackForbidden' } };
 
