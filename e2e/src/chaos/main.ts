@@ -1,7 +1,7 @@
 /**
  * Kills the processes of a fleet again and again, and looks whether it keeps what it has promised.
  *
- *   npm run chaos -- async [--store sqlite|nats|all] [--calls 10000] [--seed <number>] [--short] [--plant loss|duplicate]
+ *   npm run chaos -- async [--store sqlite|postgres|nats|all] [--calls 10000] [--seed <number>] [--short] [--plant loss|duplicate]
  *     [--logs <folder>]
  *
  * Prints figures, and ends with code 1 unless everything held. --plant makes faults of its own in the queue while the API

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { NatsServer } from '@fnfleet/testing';
+import { NatsServer, PostgresServer } from '@fnfleet/testing';
 
 /** A process that is killed with SIGKILL and started again. */
 export interface Victim {
@@ -35,6 +35,7 @@ type OpenStore = (folder: string) => Promise<ChaosStore>;
 /** In the order in which `--store all` takes them. */
 export const STORES: ReadonlyMap<string, OpenStore> = new Map([
   ['sqlite', openSqlite],
+  ['postgres', openPostgres],
   ['nats', openNats],
 ]);
 
@@ -57,6 +58,24 @@ async function openSqlite(folder: string): Promise<ChaosStore> {
       return Number(changes) > 0;
     },
     close: async () => undefined,
+  };
+}
+
+async function openPostgres(): Promise<ChaosStore> {
+  const server = await PostgresServer.start({ fsync: true });
+  return {
+    settings: { FN_MQ_URL: server.url(await server.createDatabase()) },
+    victims: [
+      {
+        name: 'Postgres',
+        canBeSuspended: false,
+        start: () => server.restart(),
+        kill: () => server.kill(),
+        suspend: () => server.freeze(),
+        resume: () => server.thaw(),
+      },
+    ],
+    close: () => server.close(),
   };
 }
 

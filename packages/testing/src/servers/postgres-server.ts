@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -169,6 +169,18 @@ export class PostgresServer {
     this.thaw();
     await this.program?.end('SIGQUIT');
     this.program = undefined;
+  }
+
+  /** All its processes at once, with SIGKILL. */
+  async kill(): Promise<void> {
+    const pids = this.processes();
+    for (const pid of pids) signal(pid, 'SIGKILL');
+    await this.program?.kill();
+    this.program = undefined;
+    // It does not start while one of them has its memory.
+    await eventually(() => {
+      if (pids.some((pid) => existsSync(`/proc/${pid}`))) throw new Error('a process of Postgres is still there');
+    });
   }
 
   /** Suspends it with all its sessions: it keeps the connections and answers nothing. */
