@@ -140,37 +140,36 @@ export async function measureAsyncStart({ rounds, undo }) {
 }
 
 /**
- * p99 of sync calls alone, once more alone, which shows the noise, and while a backlog runs through the same balancer and runner;
- * in turns. Meanwhile the API node, which sync calls do not need, is suspended, and with it the queue.
+ * p99 of sync calls alone, once more alone, which shows the noise, and while a backlog runs through the same balancer and runner; in
+ * turns. The calls alone are those of a second fleet, whose processes do nothing else; the backlog of the first one then waits.
  * @param {BenchOptions} options
  */
 export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
   const rows = [];
   for (const tree of trees) {
-    const fleet = await startFleet({ undo, tree });
-    const suspend = (/** @type {boolean} */ suspended) => process.kill(fleet.apiPid, suspended ? 'SIGSTOP' : 'SIGCONT');
-    undo.push(() => suspend(false));
-    const background = await fleet.deploy('background');
+    const [busy, quiet] = [await startFleet({ undo, tree }), await startFleet({ undo, tree })];
+    const background = await busy.deploy('background');
+    /** @type {{ name: string, config: Record<string, string>, clients: number }[]} */
     const kinds = [
-      { name: 'answers at once', url: await fleet.deploy('micro'), clients: 4 },
-      { name: 'takes 20 ms', url: await fleet.deploy('sleeper', { MICRO_SLEEP_MS: '20' }), clients: 8 },
+      { name: 'answers at once', config: {}, clients: 4 },
+      { name: 'takes 20 ms', config: { MICRO_SLEEP_MS: '20' }, clients: 8 },
     ];
-    for (const { url } of kinds) await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
-    for (const { name, url, clients } of kinds) {
-      await fill(fleet, background, BACKLOG);
-      await cordon(fleet, false);
+    for (const [at, { name, config, clients }] of kinds.entries()) {
+      const urls = { busy: await busy.deploy(`f${at}`, config), quiet: await quiet.deploy(`f${at}`, config) };
+      await load(urls.quiet, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+      await load(urls.busy, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+      await fill(busy, background, BACKLOG);
       /** @type {Record<'alone' | 'again' | 'beside' | 'drained', number[]>} */
       const { alone, again, beside, drained } = { alone: [], again: [], beside: [], drained: [] };
       for (let round = 0; round < rounds; round += 1) {
-        suspend(true);
-        await load(url, { clients, seconds: 1 });
-        alone.push((await load(url, { clients, seconds })).p99);
-        again.push((await load(url, { clients, seconds })).p99);
-        suspend(false);
-        await load(url, { clients, seconds: 1 });
-        const before = await depth(fleet);
-        beside.push((await load(url, { clients, seconds })).p99);
-        drained.push((before - (await depth(fleet))) / seconds);
+        alone.push((await load(urls.quiet, { clients, seconds })).p99);
+        again.push((await load(urls.quiet, { clients, seconds })).p99);
+        await cordon(busy, false);
+        await load(urls.busy, { clients, seconds: 1 });
+        const before = await depth(busy);
+        beside.push((await load(urls.busy, { clients, seconds })).p99);
+        drained.push((before - (await depth(busy))) / seconds);
+        await cordon(busy, true);
       }
       /** @param {readonly number[]} values @param {(at: number) => number} base */
       const ratios = (values, base) => median(values.map((value, at) => value / base(at))).toFixed(3);

@@ -84,6 +84,7 @@ export async function chaos(
     const assassins = fleet.victims.map((victim) => new Assassin(victim, random.fork(), recorder, options, whileGone));
     const enough = () =>
       signal.aborted ||
+      performance.now() - startedAt > 60_000 * options.minutes ||
       (clients.accepted.length >= options.calls &&
         (plant === undefined || planted > 0) &&
         assassins.every(({ kills }) => kills >= options.kills.min));

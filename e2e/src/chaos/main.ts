@@ -1,7 +1,7 @@
 /**
  * Kills the processes of a fleet again and again, and looks whether it keeps what it has promised.
  *
- *   npm run chaos -- async [--store sqlite|postgres|nats|all] [--calls 10000] [--seed <number>] [--short] [--plant loss|duplicate]
+ *   npm run chaos -- async [--store sqlite|postgres|nats|all] [--calls 10000] [--minutes 60] [--seed <number>] [--short] [--plant loss|duplicate]
  *     [--logs <folder>]
  *
  * Prints figures, and ends with code 1 unless everything held. --plant makes faults of its own in the queue while the API
@@ -20,6 +20,7 @@ async function main(): Promise<void> {
       store: { type: 'string', default: 'sqlite' },
       calls: { type: 'string' },
       seed: { type: 'string' },
+      minutes: { type: 'string' },
       short: { type: 'boolean', default: false },
       plant: { type: 'string' },
       logs: { type: 'string' },
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   const options = {
     ...form,
     calls: wholeNumber('calls', values.calls, form.calls),
+    minutes: wholeNumber('minutes', values.minutes, form.minutes),
     seed: wholeNumber('seed', values.seed, 1 + Math.floor(Math.random() * 1_000_000)),
   };
   const startedAt = performance.now();

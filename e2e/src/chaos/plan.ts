@@ -6,6 +6,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** At least so many calls are accepted while processes are killed. */
   readonly calls: number;
+  /** After this time nothing more is sent or killed, however few calls were accepted. */
+  readonly minutes: number;
   readonly clients: number;
   /** Accepted calls that have not begun to run, beyond which clients pause: most calls then run while processes are killed. */
   readonly backlog: number;
@@ -32,6 +34,7 @@ export interface Range {
 export const FULL_FORM: ChaosOptions = {
   seed: 1,
   calls: 10_000,
+  minutes: 60,
   clients: 32,
   backlog: 400,
   kills: { min: 10, max: Number.POSITIVE_INFINITY },

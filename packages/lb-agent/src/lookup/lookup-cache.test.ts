@@ -324,6 +324,36 @@ describe('a source that fails', () => {
     expect(await unknown).toBe('Functions cannot be looked up right now');
   });
 
+  it('that hangs: of callers one after the other, one in ten seconds waits for it', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.holds = true;
+    const first = get('a');
+    await clock.advance(1_000);
+    expect(await first).toBe('a1');
+    for (let calls = 0; calls < 9; calls += 1) {
+      await clock.advance(1_000);
+      expect(cache.get('a', caller())).toBe('a1');
+    }
+    expect(source.asked).toHaveLength(2);
+    await clock.advance(1_000);
+    const next = get('a');
+    source.release(1);
+    expect(await next).toBe('a3');
+  });
+
+  it('that hung, and reports a change when it answers again, is asked at once', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.holds = true;
+    const first = get('a');
+    await clock.advance(1_000);
+    expect(await first).toBe('a1');
+    source.holds = false;
+    cache.outdateAll();
+    expect(await get('a')).toBe('a3');
+  });
+
   it('that answers within that second is used', async () => {
     await get('a');
     await clock.advance(5_000);

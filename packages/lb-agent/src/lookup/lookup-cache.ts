@@ -37,6 +37,8 @@ interface Entry<T> {
 const STALE_WAIT_MS = 1_000;
 /** Pause before an expired value that the source could not confirm is requested again, milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
+/** The same after a caller has waited for an answer in vain: the next one would, too. */
+const SILENCE_PAUSE_MS = 10_000;
 
 /**
  * Share of its lifetime after which a value in use is refreshed in the background, so that later callers do not wait.
@@ -195,7 +197,8 @@ export class LookupCache<V> {
       return await flight.join(AbortSignal.any([signal, patience.signal]));
     } catch (error) {
       if (signal.aborted || !(patience.signal.aborted || isUntold(error))) throw error;
-      stale.retryAfter = later(this.clock.now(), RETRY_PAUSE_MS);
+      const pauseMs = patience.signal.aborted ? SILENCE_PAUSE_MS : RETRY_PAUSE_MS;
+      stale.retryAfter = later(this.clock.now(), pauseMs);
       return this.serveStale(stale);
     } finally {
       timer.cancel();
