@@ -12,6 +12,7 @@ it('what deploy records, and how asynchronous calls are run, is not sent with ca
     'fnfleet/deployed': ['memory'],
     'fnfleet/deployed.2': ['config A'],
     'fnfleet/async': { attempts: 5 },
+    'fnfleet/callbacks': { on_failure: { url: 'https://example.com/' } },
     'fnfleet/deployedness': 'other',
     team: 'x',
   };

@@ -1,5 +1,6 @@
 import { ASYNC_ANNOTATION } from './async-policy.js';
 import type { Annotations } from './call.js';
+import { CALLBACKS_ANNOTATION } from './callbacks.js';
 
 /* The annotations that have a meaning here. All others are the owner's. */
 
@@ -55,11 +56,14 @@ export function isDeployedAnnotation(key: string): boolean {
   return key === DEPLOYED_ANNOTATION || key.startsWith(`${DEPLOYED_ANNOTATION}.`);
 }
 
+/** What API nodes alone need to know. */
+const OF_API_NODES: ReadonlySet<string> = new Set([ASYNC_ANNOTATION, CALLBACKS_ANNOTATION]);
+
 /**
  * The annotations of a function that are sent with its calls. Others would only make containers of their own: a container serves
  * calls with the same annotations.
  */
 export function annotationsOfCalls(annotations: Annotations): Annotations {
-  const isSent = (key: string) => key !== ASYNC_ANNOTATION && !isDeployedAnnotation(key);
+  const isSent = (key: string) => !OF_API_NODES.has(key) && !isDeployedAnnotation(key);
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => isSent(key)));
 }
