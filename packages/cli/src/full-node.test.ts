@@ -152,6 +152,31 @@ describe('an asynchronous call', () => {
     });
   });
 
+  it('is followed by a call of another function, which learns what it has answered', async () => {
+    await start({ FN_MQ_URL: 'sqlite3://:memory:' });
+    const client = new ApiClient(node.address.url);
+    const { fn: next } = await deployWith(client, 'shop', { spec: { name: 'next', image: 'tells' }, triggers: [] });
+    const annotations = { 'fnfleet/callbacks': { on_success: { fn_id: next.id } } };
+    const { location } = await invokeAsync(await deployed({ image: 'echo', annotations }));
+    const { id } = await ended(location);
+    let follower: { id: string } | undefined;
+    while (follower === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      follower = JSON.parse((await send('GET', `/v2/fns/${next.id}/calls`)).body).items[0];
+    }
+    const { result } = await ended(`/v2/fns/${next.id}/calls/${follower.id}`);
+    expect(JSON.parse(result.body)).toMatchObject({
+      body: 'later',
+      headers: {
+        'fn-callback-status': 'success',
+        'fn-callback-call-id': id,
+        'fn-callback-response-status': '200',
+        'fn-attempt': '1',
+      },
+    });
+    expect(JSON.parse((await send('GET', location)).body).callbacks).toMatchObject([{ status: 'success' }]);
+  });
+
   it('has a log', async () => {
     await start({ FN_MQ_URL: 'sqlite3://:memory:' });
     const { location } = await invokeAsync(await deployed({ image: 'talks' }));
