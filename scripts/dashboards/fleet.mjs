@@ -210,9 +210,9 @@ export const fleet = {
         {
           title: 'Calls in the queue',
           description:
-            'ready: could run now. delayed: wait for their time. dead: dead letters, which wait for an operator.',
+            'ready: could run now. delayed: wait for their time. dead: dead letters, which wait for an operator. API nodes that share a queue all show it.',
           unit: 'short',
-          exprs: { '{{state}}': `sum by (state) (fn_mq_calls{${ANYWHERE}})` },
+          exprs: { '{{state}}': `max by (state) (fn_mq_calls{${ANYWHERE}})` },
         },
         {
           title: 'Age of the oldest call',
