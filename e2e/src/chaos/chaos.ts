@@ -39,6 +39,8 @@ const DRAIN_MS = 180_000;
 const POLL_MS = 20;
 /** So many of the last runs are candidates for a fault that is planted. */
 const PLANTED_AMONG = 50;
+/** A call that goes from one state to another between two requests is seen in the next look. */
+const QUIET_LOOKS = 4;
 const READERS = 16;
 const LINES_PER_CALL = 12;
 const CALLS_WITH_LINES = 5;
@@ -172,13 +174,15 @@ function isPlain({ accepted }: ChaosClients, callId: string): boolean {
 /** @returns in words what has not ended in time */
 async function untilEnded({ apiUrl }: ChaosFleet): Promise<string[]> {
   let open: string[] = [];
+  let quiet = 0;
   const look = async () => {
     open = [];
     for (const status of ['queued', 'delayed', 'running']) {
       const { items } = await json(`${apiUrl}/v2/calls?per_page=10&status=${status}`);
       open.push(...items.map(({ id }: { readonly id: string }) => `call ${id}, ${status}`));
     }
-    return open.length === 0 ? true : undefined;
+    quiet = open.length === 0 ? quiet + 1 : 0;
+    return quiet === QUIET_LOOKS ? true : undefined;
   };
   await until({ what: 'all calls end', withinMs: DRAIN_MS, look }).catch(() => undefined);
   return open;
