@@ -168,7 +168,8 @@ describe('asynchronous calls', () => {
       else refusal = answer;
     }
     expect([refusal.status, refusal.headers['retry-after']]).toEqual([503, '15']);
-    expect(ids).toHaveLength(50);
+    // Some room is kept for other functions.
+    expect(ids).toHaveLength(45);
     await startRunner();
     for (const id of ids) expect((await ended(id)).status).toBe('success');
     expect((await accept({})).status).toBe(202);

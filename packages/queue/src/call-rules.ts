@@ -33,6 +33,8 @@ import { Refusal } from './operations.js';
 import type { TimeMark } from './queue-time.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from './retry-policy.js';
 
+/** A function may have at most this many times as many calls as there is room left: alone, eight ninths of the queue. */
+const MAX_GREED = 8;
 /** How many functions the statistics name. */
 const TOP_FUNCTIONS = 20;
 
@@ -99,7 +101,7 @@ export abstract class CallRules {
       return { callId: known.callId, duplicate: known.callId !== callId };
     }
     if (this.byCallId(callId) !== undefined) return { callId, duplicate: false };
-    this.checkRoom(idempotencyKey);
+    this.checkRoom(entry, idempotencyKey);
     this.insert(message, entry, time);
     if (idempotencyKey !== undefined) {
       this.setKey(entry, idempotencyKey, { callId, due: time.at + this.bounds.keepKeyMs });
@@ -388,13 +390,20 @@ export abstract class CallRules {
     this.functions.hasReady = true;
   }
 
-  private checkRoom(idempotencyKey: string | undefined): void {
+  private checkRoom(entry: FunctionEntry, idempotencyKey: string | undefined): void {
     const { maxMessages, maxBytes, maxKeys } = this.bounds;
     const { ready, delayed, running, dead } = this.functions;
+    const { storedBytes } = this;
     const full = (what: string) => new Refusal('queueFull', { what });
-    if (ready + delayed + running + dead >= maxMessages) throw full(`it has ${maxMessages} calls`);
+    const calls = ready + delayed + running + dead;
+    if (calls >= maxMessages) throw full(`it has ${maxMessages} calls`);
     if (idempotencyKey !== undefined && this.keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
-    if (this.storedBytes >= maxBytes) throw full(`it has ${maxBytes} bytes`);
+    if (storedBytes >= maxBytes) throw full(`it has ${maxBytes} bytes`);
+    // Of the bytes, a function is taken to have as large a part as of the calls.
+    const own = entry.waiting + entry.running + entry.dead;
+    const left = Math.min(maxMessages - calls, ((maxBytes - storedBytes) / storedBytes) * calls);
+    if (own > MAX_GREED * left)
+      throw full(`${own} of its ${calls} calls are of this function, and it keeps room for others`);
   }
 }
 

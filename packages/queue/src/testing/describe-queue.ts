@@ -124,6 +124,35 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
       });
     });
 
+    describe('a function that fills the queue', () => {
+      const filled = async (fnId: string, body: Buffer) => {
+        for (let n = 0; n < 1_000; n += 1) {
+          const refusal = await push({ fnId, body }).then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+          if (refusal !== undefined) return { accepted: n, refusal };
+        }
+        throw new Error('it is never full');
+      };
+
+      it.each`
+        of         | bounds                             | size
+        ${'calls'} | ${{ maxMessages: 50 }}             | ${10}
+        ${'bytes'} | ${{ maxBytes: 4 * 1_024 * 1_024 }} | ${64 * 1_024}
+      `('leaves $of for others, also when its calls are dead letters', async ({ bounds, size }) => {
+        await reopen(bounds);
+        const { accepted, refusal } = await filled('busy', Buffer.alloc(size));
+        expect(refusal).toMatchObject({ code: 'queueFull', message: expect.stringContaining('keeps room for others') });
+        await push({ fnId: 'quiet', body: Buffer.alloc(size) });
+        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueFull' });
+        const deliveries = await reserve({ limit: accepted });
+        for (const { lease } of deliveries) await queue.bury(lease, { code: 'functionFailed', message: '' });
+        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueFull' });
+        await push({ fnId: 'quiet', body: Buffer.alloc(size) });
+      });
+    });
+
     describe('the order', () => {
       it('is by priority, then first in, first out', async () => {
         const order: string[] = [];
