@@ -10,6 +10,7 @@ export {
   newUnsupportedAsyncEnqueueAccess,
   type OpenedQueue,
 } from './async/call-queues.js';
+export type { CpuMeter } from './async/cpu-meter.js';
 export { type AsyncLbAgent, type AsyncOptions, withAsync } from './async/with-async.js';
 export {
   fromHttpFnRequest,

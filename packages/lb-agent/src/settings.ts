@@ -55,6 +55,12 @@ export const lbSettings = {
     max: 10_000,
     doc: 'How many asynchronous calls the balancer runs at a time. It takes them from the queues of the API nodes while no other call waits and the runners are less than 80 % full. 0: none.',
   }),
+  asyncSharePercent: integer('FN_ASYNC_SHARE', {
+    default: 3,
+    min: 0,
+    max: 100,
+    doc: 'How many asynchronous calls may start for each hundred calls of clients while the machine of the balancer is busy, which means that at least 80 % of its CPU is in use. At least one a second starts. While no client calls, there is no such limit.',
+  }),
   asyncLeaseMs: integer('FN_ASYNC_LEASE_MSECS', {
     default: 30_000,
     min: 1_000,

@@ -14,6 +14,7 @@ const {
   clientStallMs,
   requestIdHeader,
   asyncConsumers,
+  asyncSharePercent,
   asyncLeaseMs,
   asyncHeldBytes,
 } = lbSettings;
@@ -26,6 +27,7 @@ const fullRoleSettings = {
   clientStallMs,
   requestIdHeader,
   asyncConsumers,
+  asyncSharePercent,
   asyncLeaseMs,
   asyncHeldBytes,
   ...agentSettings,

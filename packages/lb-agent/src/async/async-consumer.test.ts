@@ -100,6 +100,7 @@ beforeEach(async () => {
     agent,
     lookup: { byId: async () => template },
     queues: { sources: () => [queue] },
+    pace: { room: async (running) => 2 - running, start: () => undefined },
     ...{ limit: 2, holder: 'lb', clock, logger: { ...silentLogger, warn: (text) => warnings.push(text) } },
   });
   expect((await started.promise).headers).toEqual({ 'Fn-Attempt': ['2'] });

@@ -33,6 +33,7 @@ import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { CallSource, DequeueAccess } from './call-queues.js';
 import { CollectedResponse } from './collected-response.js';
 import { FunctionShares, type Wanted } from './function-shares.js';
+import type { Pace } from './pace.js';
 
 const LONG_POLL_MS = 20_000;
 /** With several queues, how long one of them is asked before the next. */
@@ -59,6 +60,7 @@ export interface AsyncConsumerParts {
   readonly queues: DequeueAccess;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
+  readonly pace: Pick<Pace, 'room' | 'start'>;
   /** How long it has a call unless it renews its lease; 30 s by default. */
   readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. */
@@ -82,7 +84,8 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  * Runs asynchronous calls: takes them from the queues, places them like calls that clients wait for, and reports how they ended.
  *
  * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than
- *     its limit, nor of a function more than its share. Those that arrive later, because the queue had none, are given back.
+ *     its limit and its pace allow, nor of a function more than its share. Those that arrive later, because the queue had none, are
+ *     given back.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
@@ -129,9 +132,20 @@ export class AsyncConsumer {
       // While the queue is slow, ends that it has not confirmed do not pile up.
       if (this.shares.free === 0 || this.inflight.size >= 2 * limit) await this.oneEnds();
       else if (clock.now() < this.restUntil) await clock.sleep(this.restUntil - clock.now(), signal);
-      else if (!hasRoom(this.parts.agent.fleetStatus())) await clock.sleep(GATE_MS, signal);
-      else await this.take();
+      else await this.takeIfRoom();
     }
+  }
+
+  private async takeIfRoom(): Promise<void> {
+    const room = await this.room();
+    if (room <= 0) await this.parts.clock.sleep(GATE_MS, this.stopping.signal);
+    else await this.take(room);
+  }
+
+  /** A1. @returns how many more calls may start */
+  private async room(): Promise<number> {
+    const { agent, limit, pace } = this.parts;
+    return hasRoom(agent.fleetStatus()) ? pace.room(limit - this.shares.free) : 0;
   }
 
   private oneEnds(): Promise<void> {
@@ -140,8 +154,8 @@ export class AsyncConsumer {
     });
   }
 
-  private async take(): Promise<void> {
-    const { agent, clock, holder, leaseMs = LEASE_MS } = this.parts;
+  private async take(room: number): Promise<void> {
+    const { clock, holder, leaseMs = LEASE_MS } = this.parts;
     const { signal } = this.stopping;
     const ready = this.ready();
     const source = ready[this.turn++ % Math.max(1, ready.length)];
@@ -152,10 +166,12 @@ export class AsyncConsumer {
     const since = clock.now();
     this.asked = { wanted, outdated };
     try {
-      const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted }, outdated.signal);
+      const limit = Math.min(room, wanted.limit);
+      const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted, limit }, outdated.signal);
       this.rests.delete(source);
-      const isLate = clock.now() >= later(since, GATE_MS) && !hasRoom(agent.fleetStatus());
-      for (const delivery of deliveries) this.start(source, delivery, isLate);
+      const isLate = clock.now() >= later(since, GATE_MS);
+      const stillRoom = isLate ? await this.room() : deliveries.length;
+      for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < stillRoom);
     } catch (error) {
       if (signal.aborted) return;
       const failures = (this.rests.get(source)?.failures ?? 0) + 1;
@@ -175,11 +191,12 @@ export class AsyncConsumer {
     return all.filter((source) => (this.rests.get(source)?.until ?? LONG_AGO) <= now);
   }
 
-  private start(source: CallSource, delivery: Delivery, isLate: boolean): void {
+  private start(source: CallSource, delivery: Delivery, hasRoom: boolean): void {
     this.inflight.begin();
     this.shares.begin(delivery.fnId);
+    if (hasRoom) this.parts.pace.start();
     count('lb_async_running');
-    void this.run(source, delivery, isLate).finally(() => {
+    void this.run(source, delivery, hasRoom).finally(() => {
       this.inflight.end();
       this.wake();
     });
@@ -199,14 +216,14 @@ export class AsyncConsumer {
   }
 
   /** Never rejects. */
-  private async run(source: CallSource, delivery: Delivery, isLate: boolean): Promise<void> {
+  private async run(source: CallSource, delivery: Delivery, hasRoom: boolean): Promise<void> {
     const { logger } = this.parts;
     const { lease, fnId, attempt } = delivery;
     const told = { callId: lease.callId, fnId, attempt };
     const endRenewal = this.renew(source, delivery);
     let end: End;
     try {
-      const isUnwanted = isLate || this.stopping.signal.aborted;
+      const isUnwanted = !hasRoom || this.stopping.signal.aborted;
       end = isUnwanted ? { kind: 'giveBack', pause: 'none' } : await this.attempt(delivery);
     } catch (error) {
       end = this.endOf(error);

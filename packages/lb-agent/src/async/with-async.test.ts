@@ -6,6 +6,8 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue } from '@fnfleet/queue';
 import { anOutboundCall, startScriptedRunner } from '@fnfleet/testing';
+import { fromModel, withWriter } from '../call/call-options.js';
+import { invokeHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
 import { newApiLookup } from '../lookup/function-lookup.js';
 import { newLbAgent } from '../new-lb-agent.js';
@@ -17,7 +19,8 @@ import {
   newDirectEnqueueAccess,
   newUnsupportedAsyncEnqueueAccess,
 } from './call-queues.js';
-import { withAsync } from './with-async.js';
+import { CollectedResponse } from './collected-response.js';
+import { type AsyncOptions, withAsync } from './with-async.js';
 
 async function ended(queue: MessageQueue, callId: string): Promise<CallRecord> {
   for (;;) {
@@ -57,14 +60,14 @@ describe('an agent of an embedder with asynchronous calls', () => {
     await api.close();
   });
 
-  function start() {
+  function start(options: Partial<AsyncOptions> = {}) {
     const lookup = newApiLookup(api.url, { clock });
     const placer = { order: (_call: object, { candidates }: { candidates: readonly FakeRunner[] }) => candidates };
     const plain = newLbAgent(
       newStaticRunnerPool(['r'], () => runner),
       placer as never,
     );
-    return { agent: withAsync(plain, newDirectDequeueAccess(queue), { lookup, holder: 'me' }), lookup };
+    return { agent: withAsync(plain, newDirectDequeueAccess(queue), { lookup, holder: 'me', ...options }), lookup };
   }
 
   it('runs what was enqueued, and reports how it ended', async () => {
@@ -95,6 +98,37 @@ describe('an agent of an embedder with asynchronous calls', () => {
     expect(await drained).toBe('drained');
     expect((await queue.get('c1'))?.state).toBe('success');
     expect((await queue.get('c2'))?.state).toBe('ready');
+    await lookup.close();
+  });
+
+  it('takes fewer of them while clients call and the machine is busy', async () => {
+    const gate = Promise.withResolvers<void>();
+    runner.does(async (call, signal) => {
+      await gate.promise;
+      return new FakeRunner('inner').finishes().tryCall(call, signal);
+    });
+    const { agent, lookup } = start({ cpu: async () => 1 });
+    const clientCalls: Promise<void>[] = [];
+    const calling = (async () => {
+      for (let i = 0; i < 60; i += 1) {
+        const model = { ...anOutboundCall().model, id: `client${i}`, type: 'sync' as const };
+        const response = new CollectedResponse(1_000, invokeHead);
+        clientCalls.push(agent.submit(await agent.getCall(fromModel(model, Buffer.alloc(0)), withWriter(response))));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    // It looks at the machine four times a second.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await Promise.all(Array.from({ length: 12 }, (_, i) => newDirectEnqueueAccess(queue).enqueue(message(`c${i}`))));
+    await calling;
+    const asyncCalls = () => runner.offered.filter(({ model }) => model?.type === 'async').length;
+    const beside = asyncCalls();
+    // One function may have ten of the sixteen consumers.
+    while (asyncCalls() < 10) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(beside).toBeLessThanOrEqual(8);
+    gate.resolve();
+    await Promise.all(clientCalls);
+    await agent.close();
     await lookup.close();
   });
 

@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import { type Clock, type DrainResult, type Logger, silentLogger, systemClock } from '@fnfleet/core';
+import type { LbCall } from '../call/lb-call.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import { AsyncConsumer } from './async-consumer.js';
 import type { DequeueAccess } from './call-queues.js';
+import { type CpuMeter, newCpuMeter } from './cpu-meter.js';
+import { Pace } from './pace.js';
 
 /** Time to report the ends of asynchronous calls when the agent ends. Calls of which nothing is reported run again. */
 const REPORT_MS = 5_000;
@@ -13,6 +16,13 @@ export interface AsyncOptions {
   readonly lookup: Pick<FunctionLookup, 'byId'>;
   /** Maximum number of asynchronous calls at a time. Default 16; 0: it takes none. */
   readonly consumers?: number | undefined;
+  /**
+   * How many asynchronous calls may start for each other one while the machine is busy, from 0 to 1. Default 0.03. It is busy if its
+   * CPU is used by 80 %.
+   */
+  readonly share?: number | undefined;
+  /** Measures that. Default: of the machine, or of this process if it uses a larger share of one core. */
+  readonly cpu?: CpuMeter;
   /** How long the agent has a call before it must renew that, milliseconds. Default 30 000. */
   readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. Default: host name and process id. */
@@ -34,28 +44,31 @@ export interface AsyncLbAgent extends LbAgent {
 export function withAsync(agent: LbAgent, dequeue: DequeueAccess, options: AsyncOptions): AsyncLbAgent {
   const {
     consumers = 16,
+    share = 0.03,
+    cpu = newCpuMeter(),
     holder = `${hostname()}-${process.pid}`,
     logger = silentLogger,
     clock = systemClock,
   } = options;
   const { lookup, leaseMs } = options;
+  const pace = new Pace({ limit: consumers, share, cpu, clock });
   const consumer = new AsyncConsumer({
     agent,
     lookup,
     queues: dequeue,
     limit: consumers,
+    pace,
     leaseMs,
     holder,
     clock,
     logger,
   });
-  return new ConsumingAgent(agent, consumer);
+  return new ConsumingAgent(agent, consumer, pace);
 }
 
 class ConsumingAgent implements AsyncLbAgent {
   readonly ready: Promise<void>;
   readonly getCall: LbAgent['getCall'];
-  readonly submit: LbAgent['submit'];
   readonly foresee: LbAgent['foresee'];
   readonly addCallListener: LbAgent['addCallListener'];
   readonly explain: LbAgent['explain'];
@@ -66,16 +79,22 @@ class ConsumingAgent implements AsyncLbAgent {
   constructor(
     private readonly agent: LbAgent,
     private readonly consumer: AsyncConsumer,
+    private readonly pace: Pace,
   ) {
     this.ready = agent.ready;
     this.getCall = agent.getCall.bind(agent);
-    this.submit = agent.submit.bind(agent);
     this.foresee = agent.foresee.bind(agent);
     this.addCallListener = agent.addCallListener.bind(agent);
     this.explain = agent.explain.bind(agent);
     this.fleetStatus = agent.fleetStatus.bind(agent);
     this.askRunners = agent.askRunners.bind(agent);
     this.setCordoned = agent.setCordoned.bind(agent);
+  }
+
+  /** Not for the calls of the consumer, which has the agent itself. */
+  submit(call: LbCall): Promise<void> {
+    this.pace.clientCall();
+    return this.agent.submit(call);
   }
 
   stopAsync(): void {

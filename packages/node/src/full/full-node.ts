@@ -46,7 +46,7 @@ export type FrontDoorSettings = Pick<
   LbSettings,
   'executionHeadroomMs' | 'completeBodyBytes' | 'clientStallMs' | 'requestIdHeader'
 > &
-  Partial<Pick<LbSettings, 'asyncConsumers' | 'asyncLeaseMs' | 'asyncHeldBytes'>>;
+  Partial<Pick<LbSettings, 'asyncConsumers' | 'asyncSharePercent' | 'asyncLeaseMs' | 'asyncHeldBytes'>>;
 
 export interface FullNodeOptions {
   /** Executes the calls. The node closes it at the end. */
