@@ -298,6 +298,7 @@ describe('a node', () => {
     ${'half a frame'}                    | ${Buffer.alloc(5)}                                                                                            | ${400}
     ${'a head that is no JSON'}          | ${encodeFrames([{ head: '{', body: Buffer.alloc(0) }])}                                                       | ${400}
     ${'a call without a function'}       | ${encodeFrames([{ head: '{"call_id":"a"}', body: Buffer.alloc(0) }])}                                         | ${400}
+    ${'a call in the lane of callbacks'} | ${encodeFrames([{ head: '{"call_id":"a","fn_id":"callback:f"}', body: Buffer.alloc(0) }])}                    | ${404}
     ${'a body over the limit'}           | ${encodeFrames([{ head: '{"call_id":"a","fn_id":"f"}', body: Buffer.alloc(1001) }])}                          | ${413}
     ${'more than is read'}               | ${Buffer.alloc(200_000)}                                                                                      | ${413}
     ${'a call id of a thousand letters'} | ${encodeFrames([{ head: JSON.stringify({ call_id: 'a'.repeat(1000), fn_id: 'f' }), body: Buffer.alloc(0) }])} | ${413}
@@ -454,13 +455,17 @@ describe('an operator of dead letters', () => {
   });
 
   it.each`
-    what                       | body                              | status
-    ${'half of a JSON'}        | ${'{"call_id":'}                  | ${400}
-    ${'a list'}                | ${'[]'}                           | ${400}
-    ${'a number for an id'}    | ${{ call_id: 7 }}                 | ${400}
-    ${'an unknown id'}         | ${{ call_id: 'c9' }}              | ${404}
-    ${'more than is read'}     | ${{ call_id: 'c'.repeat(5_000) }} | ${413}
-    ${'an id of 4000 letters'} | ${{ call_id: 'c'.repeat(4_000) }} | ${404}
+    what                        | body                              | status
+    ${'half of a JSON'}         | ${'{"call_id":'}                  | ${400}
+    ${'a list'}                 | ${'[]'}                           | ${400}
+    ${'a number for an id'}     | ${{ call_id: 7 }}                 | ${400}
+    ${'an empty id'}            | ${{ call_id: '' }}                | ${400}
+    ${'no id where one is due'} | ${{ call_id: null }}              | ${400}
+    ${'a misspelt name'}        | ${{ callid: 'c1' }}               | ${400}
+    ${'null'}                   | ${'null'}                         | ${400}
+    ${'an unknown id'}          | ${{ call_id: 'c9' }}              | ${404}
+    ${'more than is read'}      | ${{ call_id: 'c'.repeat(5_000) }} | ${413}
+    ${'an id of 4000 letters'}  | ${{ call_id: 'c'.repeat(4_000) }} | ${404}
   `('who sends $what is answered $status, and nothing changes', async ({ body, status }) => {
     for (const action of ['redrive', 'purge']) expect((await dead(fnId, action, body)).status).toBe(status);
     expect([await statusOf('c1'), await statusOf('c2')]).toEqual(['error', 'error']);

@@ -69,8 +69,8 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
   };
   /** What a request that changes dead letters is about. @throws FnError `callNotFound` */
   const selected = async (queue: MessageQueue, fnId: string, json: string): Promise<DeadSelection> => {
-    const callId = json === '' ? undefined : parseBody(json).text('call_id');
-    if (!callId) return { fnId };
+    const callId = selectedCall(json);
+    if (callId === undefined) return { fnId };
     const record = await queue.get(callId);
     if (record === undefined || ownerOf(record) !== fnId) throw new FnError('callNotFound');
     return { callId };
@@ -148,6 +148,28 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
       sendEmpty(res, 204);
     },
   };
+}
+
+/**
+ * The call that a request names; undefined if it is about all dead letters of the function. A misspelt name or an empty id must not
+ * remove all of them.
+ * @throws FnError `invalidJson`
+ */
+function selectedCall(json: string): string | undefined {
+  if (json === '') return undefined;
+  const callId = parseBody(json).text('call_id');
+  const names = namesIn(json);
+  if (callId ? names.length === 1 : names.length === 0) return callId;
+  throw new FnError('invalidJson');
+}
+
+/** @throws FnError `invalidJson`, also for `null` and for an object that something follows */
+function namesIn(json: string): readonly string[] {
+  try {
+    return Object.keys(JSON.parse(json));
+  } catch (cause) {
+    throw new FnError('invalidJson', { cause });
+  }
 }
 
 type LogSender = (res: ServerResponse, callId: string, log: string) => void;

@@ -1,5 +1,6 @@
 import { type App, type Clock, type Fn, FnError, later, type MonoMs, TurnoverMap } from '@fnfleet/core';
 import type { MessageQueue, NewMessage } from '@fnfleet/queue';
+import { fnOfDelivery } from '../callbacks/follow-ups.js';
 import type { Datastore } from '../datastore/datastore.js';
 
 /** How long an app or a function is used after it was read. Changes that this process learns of apply at once. */
@@ -32,6 +33,8 @@ export class TermsOfFunctions {
       ...queue,
       push: async (message) => {
         if (message.lane === 'deliveries') return queue.push(message);
+        // A function is in one lane only: its callbacks would be run as calls from then on.
+        if (fnOfDelivery(message.fnId) !== undefined) throw new FnError('fnNotFound');
         const owned = await this.read(message.fnId);
         // A call of a deleted function ends when it would start.
         const terms = owned === undefined ? [] : this.terms.map((of) => of(owned.fn, message, owned.app));

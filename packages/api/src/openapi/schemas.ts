@@ -157,7 +157,8 @@ function callSchemas() {
     DeadLetters: {
       type: 'object',
       description: 'Which dead letters of the function: all of them, or one.',
-      properties: { call_id: { ...text, description: 'Only this one.' } },
+      properties: { call_id: { ...text, minLength: 1, description: 'Only this one.' } },
+      additionalProperties: false,
     },
     ChangedCalls: {
       type: 'object',
