@@ -319,6 +319,23 @@ it('a function with many receivers that hang has at most two connections, and ot
   expect(bad.mostOpen).toBe(2);
 });
 
+it('many functions whose receivers all hang leave a connection for others, and go on when that is over', async () => {
+  const bad = await receiver(hangs);
+  const good = await receiver();
+  names = { 'good.example': () => local() };
+  for (let n = 0; n < 4; n += 1) names[`slow${n}.example`] = () => local();
+  for (let n = 0; n < 12; n += 1) await succeeded(bad.url('/', `slow${n % 4}.example`), { fnId: `slow${n % 4}` });
+  start();
+  while (bad.received.length < 6) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let n = 0; n < 3; n += 1) {
+    const callId = await succeeded(good.url('/', 'good.example'));
+    expect(await delivery(callId, isOver)).toMatchObject({ state: 'success' });
+  }
+  expect(bad.mostOpen).toBe(6);
+  await clock.advance(TIMEOUT_MS);
+  while (bad.received.length < 12) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
 describe('a callback is not sent', () => {
   const forbidden = { state: 'dead', attempts: 1, reason: { code: 'callbackForbidden' } };
 

@@ -26,6 +26,8 @@ const FAILED_REST_MS = 1_000;
 const EMPTY_REST_MS = 20;
 /** Pause of a function whose receiver has as many deliveries as it may have. */
 const HOST_REST_MS = 1_000;
+/** Part of the deliveries at a time that is kept for functions that have none. */
+const KEPT = 1 / 4;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Functions whose callbacks call one another would go on for ever. */
 const MAX_HOPS = 8;
@@ -66,7 +68,7 @@ type End =
  *
  * C1  A delivery has one id for all its attempts, and is attempted at least once, until a receiver accepts it.
  * C2  What a receiver does costs at most one connection for the time limit. A function, and a host, has at most `perHost` of them:
- *     receivers that hang do not hold up the deliveries of others.
+ *     receivers that hang do not hold up the deliveries of others. The last quarter of all is for functions that have none.
  * C3  Failures that a repetition can mend are retried as the policy of the delivery says. All others end it as a dead letter.
  */
 export class CallbackSender {
@@ -77,6 +79,8 @@ export class CallbackSender {
   private readonly perHost = new TurnoverMap<string, number>();
   /** Ends a reservation that was asked for while a function had enough. */
   private poll = new AbortController();
+  /** How many of a function it has asked for. */
+  private asked = 0;
   private onFree: (() => void) | undefined;
   private readonly looped: Promise<void>;
 
@@ -123,15 +127,16 @@ export class CallbackSender {
   private async take(): Promise<number> {
     const { queue, holder, limits, logger } = this.parts;
     const poll = new AbortController();
+    const wanted = this.wanted();
     this.poll = poll;
+    this.asked = wanted.perFunction;
     if (this.stopping.signal.aborted) return 0;
     try {
       const deliveries = await queue.reserve(
         {
           lane: 'deliveries',
           holder,
-          limit: limits.atOnce - this.inflight.size,
-          perFunction: limits.perHost,
+          ...wanted,
           held: new Map(this.perFunction),
           leaseMs: limits.timeoutMs + LEASE_ROOM_MS,
           waitMs: LONG_POLL_MS,
@@ -146,17 +151,26 @@ export class CallbackSender {
     }
   }
 
+  /** C2 */
+  private wanted(): { readonly limit: number; readonly perFunction: number } {
+    const { atOnce, perHost } = this.parts.limits;
+    const free = atOnce - this.inflight.size;
+    const shared = free - Math.floor(KEPT * atOnce);
+    return shared > 0 ? { limit: shared, perFunction: perHost } : { limit: free, perFunction: 1 };
+  }
+
   private start(delivery: Delivery): void {
     const { fnId } = delivery;
     this.inflight.begin();
     count('callback_running');
     add(this.perFunction, fnId, 1);
     void this.deliver(delivery).finally(() => {
-      // The reservation that waits knows of as many as there were.
-      if (this.perFunction.get(fnId) === this.parts.limits.perHost) this.poll.abort();
+      const had = this.perFunction.get(fnId);
       add(this.perFunction, fnId, -1);
       count('callback_running', -1);
       this.inflight.end();
+      // The reservation that waits knows of as many as there were.
+      if (had === this.asked || this.wanted().perFunction > this.asked) this.poll.abort();
       this.onFree?.();
       this.onFree = undefined;
     });
