@@ -68,8 +68,9 @@ const CALL_LINE = { fields: CALL_FIELDS } as const satisfies Shape;
 const CALL = {
   fields: {
     ...CALL_FIELDS,
-    priority: 'number',
-    failures: 'number',
+    // Not of release 0.2.0.
+    priority: { optional: 'number' },
+    failures: { optional: 'number' },
     next_attempt_at: { optional: 'string' },
     history: {
       list: {

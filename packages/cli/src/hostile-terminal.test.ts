@@ -109,7 +109,13 @@ describe('an asynchronous call of hostile words', () => {
   const content = { encoding: 'utf8', body: HOSTILE, size: 1e308 };
   const call = (status: string) => ({
     ...{ id: `c${HOSTILE}`, status, attempts: 1e308, created_at: time, started_at: time, completed_at: time },
-    ...{ error: HOSTILE, app_id: 'a', fn_id: `f${HOSTILE}` },
+    ...{ error: HOSTILE, app_id: 'a', fn_id: `f${HOSTILE}`, priority: 1e308, failures: 1e308, next_attempt_at: time },
+    callbacks: [
+      {
+        ...{ id: `c${HOSTILE}`, status, attempts: 1e308, created_at: time, started_at: time, completed_at: time },
+        ...{ error: HOSTILE, app_id: 'a', fn_id: `f${HOSTILE}` },
+      },
+    ],
     history: [{ attempt: 1e308, balancer: HOSTILE, started_at: time, ended_at: time, end: HOSTILE, error: HOSTILE }],
     result: { status: 1e308, ...content },
     request: { method: HOSTILE, url: HOSTILE, ...content },
