@@ -201,7 +201,10 @@ class FollowedSource implements FunctionSource, Things {
     ]),
   );
   readonly triggers = new Map<string, object>([
-    ['/hot', { id: 'trigger1', name: 'hot', appId: 'app1', annotations: {}, fnId: 'fn1', type: 'http', source: '/hot' }],
+    [
+      '/hot',
+      { id: 'trigger1', name: 'hot', appId: 'app1', annotations: {}, fnId: 'fn1', type: 'http', source: '/hot' },
+    ],
   ]);
   listener: ChangeListener | undefined;
   isAway = false;

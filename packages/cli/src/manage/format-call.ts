@@ -32,7 +32,7 @@ export function callTable(calls: readonly CallLine[], fnName?: (fnId: string) =>
 
 /** All that is known of an asynchronous call. @param fnName name of its function, or its id */
 export function callInFull(call: CallRef, fnName: string): string[] {
-  const { id, priority, attempts: started, failures, created_at, completed_at, next_attempt_at: next } = call;
+  const { id, priority, attempts: started, created_at, completed_at, next_attempt_at: next } = call;
   const { history, result, request, callbacks = [] } = call;
   const attempts = textTable([
     ['ATTEMPT', 'STARTED', 'ENDED', 'END', 'BALANCER', 'ERROR'],
@@ -46,7 +46,7 @@ export function callInFull(call: CallRef, fnName: string): string[] {
     field('function', fnName),
     field('status', inWords(call)),
     ...(priority === undefined ? [] : [field('priority', `${priority}`)]),
-    field('attempts', `${started}${failures === undefined ? '' : `, ${failures === 1 ? '1 failure' : `${failures} failures`}`}`),
+    field('attempts', [`${started}`, ...failuresOf(call)].join(', ')),
     field('accepted', time(created_at)),
     ...(next === undefined ? [] : [field('next', time(next))]),
     ...(time(completed_at) === '-' ? [] : [field('ended', time(completed_at))]),
@@ -55,6 +55,11 @@ export function callInFull(call: CallRef, fnName: string): string[] {
     ...(request === undefined ? [] : ['', field('request', `${request.method} ${request.url}`), ...content(request)]),
     ...(result === undefined ? [] : ['', field('result', statusOf(result)), ...content(result)]),
   ];
+}
+
+function failuresOf({ failures }: CallRef): string[] {
+  if (failures === undefined) return [];
+  return [failures === 1 ? '1 failure' : `${failures} failures`];
 }
 
 /** The status of a call, with the reason if it has failed. Not longer than a line of an error. */
