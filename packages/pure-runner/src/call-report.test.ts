@@ -26,6 +26,7 @@ it('a successful call: its identity, its dates and its durations', () => {
     image: 'img',
     errorCode: 0,
     errorText: '',
+    log: '',
     errorDetail: '',
     errorUser: false,
     retryAfterSeconds: 0,
