@@ -51,7 +51,7 @@ export class Pace {
 
   /** @returns how many may start now, besides those that run; 0 or less if none may */
   async room(running: number): Promise<number> {
-    const { cpu, clock, limit } = this.options;
+    const { cpu, clock } = this.options;
     const now = clock.now();
     if (now >= later(this.seenAt, LOOK_MS)) {
       const isFirst = this.seenAt === LONG_AGO;
@@ -60,7 +60,7 @@ export class Pace {
       this.look(await cpu(), elapsedMs);
     }
     const free = Math.floor(this.allowed) - running;
-    return this.isPressed && this.allowed === 1 ? Math.min(free, Math.floor(this.credit)) : Math.min(free, limit);
+    return this.isPressed && this.allowed === 1 ? Math.min(free, Math.floor(this.credit)) : free;
   }
 
   private look(busy: number, elapsedMs: number): void {
