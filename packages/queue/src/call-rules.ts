@@ -33,7 +33,7 @@ import { Refusal } from './operations.js';
 import type { TimeMark } from './queue-time.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from './retry-policy.js';
 
-/** A function may have at most this many times as many calls as there is room left: alone, eight ninths of the queue. */
+/** A function may have at most this many times as many calls, or keys, as there is room left: alone, eight ninths of the queue. */
 const MAX_GREED = 8;
 /** How many functions the statistics name. */
 const TOP_FUNCTIONS = 20;
@@ -105,7 +105,7 @@ export abstract class CallRules {
     this.insert(message, entry, time);
     if (idempotencyKey !== undefined) {
       this.setKey(entry, idempotencyKey, { callId, due: time.at + this.bounds.keepKeyMs });
-      if (known === undefined) this.keys += 1;
+      if (known === undefined) this.countKeys(entry, 1);
     }
     return { callId, duplicate: false };
   }
@@ -278,6 +278,11 @@ export abstract class CallRules {
     this.recount(row, READY);
   }
 
+  protected countKeys(entry: FunctionEntry, change: number): void {
+    this.keys += change;
+    this.functions.countKeys(entry, change);
+  }
+
   protected forget(row: MessageRow): void {
     this.deleteRow(row);
     this.recount(row, undefined);
@@ -391,19 +396,27 @@ export abstract class CallRules {
   }
 
   private checkRoom(entry: FunctionEntry, idempotencyKey: string | undefined): void {
-    const { maxMessages, maxBytes, maxKeys } = this.bounds;
+    const { maxMessages, maxBytes } = this.bounds;
     const { ready, delayed, running, dead } = this.functions;
     const { storedBytes } = this;
     const full = (what: string) => new Refusal('queueFull', { what });
     const calls = ready + delayed + running + dead;
     if (calls >= maxMessages) throw full(`it has ${maxMessages} calls`);
-    if (idempotencyKey !== undefined && this.keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
+    if (idempotencyKey !== undefined) this.checkRoomForKey(entry, full);
     if (storedBytes >= maxBytes) throw full(`it has ${maxBytes} bytes`);
     // Of the bytes, a function is taken to have as large a part as of the calls.
     const own = entry.waiting + entry.running + entry.dead;
     const left = Math.min(maxMessages - calls, ((maxBytes - storedBytes) / storedBytes) * calls);
     if (own > MAX_GREED * left)
       throw full(`${own} of its ${calls} calls are of this function, and it keeps room for others`);
+  }
+
+  private checkRoomForKey({ keys: own }: FunctionEntry, full: (what: string) => Refusal): void {
+    const { maxKeys } = this.bounds;
+    const { keys } = this;
+    if (keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
+    if (own > MAX_GREED * (maxKeys - keys))
+      throw full(`${own} of its ${keys} idempotency keys are of this function, and it keeps room for others`);
   }
 }
 

@@ -20,6 +20,8 @@ export class FunctionEntry {
   delayed = 0;
   running = 0;
   dead = 0;
+  /** Its idempotency keys that are known. */
+  keys = 0;
   limits: FunctionLimits = {};
   /** Leases that the rate limit allows, as of `tokensAt`. */
   tokens = 0;
@@ -158,6 +160,11 @@ export class FunctionTable {
         this.dead += change;
         break;
     }
+  }
+
+  /** Idempotency keys became known (1) or were forgotten (-1). */
+  countKeys(entry: FunctionEntry, change: number): void {
+    entry.keys += change;
   }
 
   /** @param wants whether a call of the function is wanted */

@@ -158,10 +158,27 @@ it('is not opened on a server that does not sync, unless that is allowed', async
   }
 });
 
+it('takes over tables that counted no idempotency keys of functions', async () => {
+  const keyed = (to: MessageQueue, idempotencyKey: string, fnId = 'f') =>
+    to.push({ callId: `${fnId}-${idempotencyKey}`, fnId, ...ANSWER, idempotencyKey });
+  const first = await open();
+  for (let n = 0; n < 9; n += 1) await keyed(first, `${n}`);
+  await first.close();
+  await server.query(
+    database,
+    'alter table fnfleet_mq_functions drop column keys',
+    'update fnfleet_mq set version = 1',
+  );
+  const used = await open({ bounds: { maxKeys: 10 } });
+  expect(await keyed(used, '3')).toMatchObject({ duplicate: false });
+  expect(await failure(keyed(used, 'one too many'))).toMatchObject({ code: 'queueFull' });
+  await keyed(used, 'its first', 'other');
+});
+
 it('is not opened when a newer release has made its tables', async () => {
   await (await open()).close();
-  await server.query(database, 'update fnfleet_mq set version = 2');
-  await expect(open()).rejects.toThrow(/schema version 2; known: 1 to 1/);
+  await server.query(database, 'update fnfleet_mq set version = 3');
+  await expect(open()).rejects.toThrow(/schema version 3; known: 1 to 2/);
 });
 
 describe('an operation that the database cannot execute', () => {

@@ -415,9 +415,9 @@ export class PostgresStore extends CallRules {
     const rows = (await transaction.rows('ended', text, [time.at])) as unknown as CallRow[];
     for (const row of await this.work.adopt(rows, () => [])) this.forget(row);
     const keys = `delete from fnfleet_mq_keys k using (select fn, key from fnfleet_mq_keys where due <= $1 order by due
-      limit ${PORTION}) d where k.fn = d.fn and k.key = d.key returning k.key`;
+      limit ${PORTION}) d where k.fn = d.fn and k.key = d.key returning k.fn`;
     const forgotten = await transaction.rows('forget_keys', keys, [time.at]);
-    this.keys -= forgotten.length;
+    for (const { fn } of forgotten) this.countKeys(this.functions.with(Number(fn)), -1);
     this.hasMore ||= rows.length >= PORTION || forgotten.length === PORTION;
   }
 

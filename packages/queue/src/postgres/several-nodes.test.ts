@@ -3,6 +3,7 @@
 import { FakeClock } from '@fnfleet/core';
 import { parsePostgresUrl } from '@fnfleet/postgres/url';
 import { eventually, PostgresServer } from '@fnfleet/testing';
+import type { QueueBounds } from '../bounds.js';
 import type { MessageQueue, NewMessage } from '../message-queue.js';
 import { openPostgresQueue } from './postgres-queue.js';
 
@@ -30,15 +31,16 @@ afterEach(async () => {
   await Promise.all(nodes.map((node) => node.close()));
 });
 
-async function open(): Promise<MessageQueue> {
+async function open(bounds: Partial<QueueBounds> = {}): Promise<MessageQueue> {
   const target = parsePostgresUrl(server.url(database), 'FN_MQ_URL');
-  const node = await openPostgresQueue({ target, clock, timeoutMs: 2 ** 31 - 1, allowUnsynced: true });
+  const node = await openPostgresQueue({ target, clock, bounds, timeoutMs: 2 ** 31 - 1, allowUnsynced: true });
   nodes.push(node);
   return node;
 }
 
 /** That start at the same time, on an empty database. */
-const openAll = (count: number) => Promise.all(Array.from({ length: count }, open));
+const openAll = (count: number, bounds?: Partial<QueueBounds>) =>
+  Promise.all(Array.from({ length: count }, () => open(bounds)));
 const push = async (node: MessageQueue, message: Partial<NewMessage> = {}) => {
   pushed += 1;
   const callId = `c${String(pushed).padStart(5, '0')}`;
@@ -121,6 +123,19 @@ it('what one node does with a call counts at the others: leases, keys, cancellat
   expect(await reserve(b)).toEqual([]);
   await b.stats();
   expect((await a.get(third))?.state).toBe('dead');
+});
+
+it('one function cannot take the idempotency keys of others by asking several nodes', async () => {
+  const all = await openAll(3, { maxKeys: 18 });
+  const keyed = (n: number, fnId = 'f') =>
+    push(all[n % 3] as MessageQueue, { fnId, idempotencyKey: `${n}` }).then(
+      () => 'accepted',
+      ({ code }) => code,
+    );
+  const answers: string[] = [];
+  for (let n = 0; n < 20; n += 1) answers.push(await keyed(n));
+  expect(answers.filter((answer) => answer === 'queueFull')).toHaveLength(3);
+  expect(await keyed(1, 'other')).toBe('accepted');
 });
 
 it('a node that joins others renews no leases, and lets those expire that it has not given', async () => {

@@ -18,6 +18,11 @@ export class SharedFunctions extends FunctionTable {
     this.changed.add(entry);
   }
 
+  override countKeys(entry: FunctionEntry, change: number): void {
+    super.countKeys(entry, change);
+    this.changed.add(entry);
+  }
+
   /** It was read from the table, or will be in it. */
   insert(entry: FunctionEntry): void {
     this.added.add(entry);
@@ -69,6 +74,7 @@ export class SharedFunctions extends FunctionTable {
     entry.tokensAt = read.tokensAt;
     entry.restsUntil = Number(row.rests_until);
     entry.rests = Number(row.rests);
+    entry.keys = Number(row.keys);
     if (read.closed !== undefined) this.close(entry, read.closed);
     const recount = (state: number, priority: Priority, known: number, now: unknown) => {
       if (Number(now) !== known) this.count(entry, state, priority, Number(now) - known);
@@ -91,7 +97,7 @@ export class SharedFunctions extends FunctionTable {
       ...{ rate_calls: limits.rate?.calls ?? null, rate_ms: limits.rate?.perMs ?? null },
       ...{ tokens, tokens_at: tokensAt, rests_until: entry.restsUntil, rests: entry.rests, closed: closed ?? null },
       ...{ ready_0: ready[0], ready_1: ready[1], ready_2: ready[2], delayed, running, dead },
-      ...{ turn: this.turnOf.get(entry) ?? 0, changed: batch },
+      ...{ turn: this.turnOf.get(entry) ?? 0, changed: batch, keys: entry.keys },
     };
   }
 }

@@ -44,7 +44,9 @@ export class QueueStore extends CallRules {
         file.one(`select count(*) as found from messages where state = ${state} and due is not null`),
       );
     }
-    this.keys = number(file.one('select count(*) as found from keys'));
+    for (const { fn, found } of file.all('select fn, count(*) as found from keys group by fn')) {
+      this.countKeys(this.functions.with(Number(fn)), Number(found));
+    }
   }
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
@@ -256,7 +258,8 @@ export class QueueStore extends CallRules {
   private forgetKeys(time: TimeMark): boolean {
     const rows = this.file.all(`select fn, key from keys where due <= ? order by due limit ${PORTION}`, time.at);
     for (const { fn, key } of rows) {
-      this.keys -= this.file.run('delete from keys where fn = ? and key = ?', Number(fn), String(key));
+      const forgotten = this.file.run('delete from keys where fn = ? and key = ?', Number(fn), String(key));
+      this.countKeys(this.functions.with(Number(fn)), -forgotten);
     }
     return rows.length === PORTION;
   }

@@ -155,6 +155,29 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueFull' });
         await push({ fnId: 'quiet', body: Buffer.alloc(size) });
       });
+
+      it('leaves idempotency keys for others, also after a restart, and gets them back after a day', async () => {
+        await reopen({ maxKeys: 18 });
+        const withKey = (fnId: string, idempotencyKey: string) => push({ fnId, idempotencyKey });
+        for (let n = 0; n < 16; n += 1) await withKey('busy', `${n}`);
+        await advance(1);
+        await withKey('busy', 'the last');
+        await reopen();
+        const refused = { code: 'queueFull', message: expect.stringContaining('keeps room for others') };
+        await expect(withKey('busy', 'one too many')).rejects.toMatchObject(refused);
+        await push({ fnId: 'busy' });
+        await withKey('busy', 'the last');
+        await withKey('quiet', 'its first');
+        const all = { code: 'queueFull', message: expect.stringContaining('18 idempotency keys') };
+        await expect(withKey('another', 'its first')).rejects.toMatchObject(all);
+
+        await advance(DAY_MS);
+        await passFourMinutes();
+        for (let n = 0; n < 16; n += 1) await withKey('busy', `${n}`);
+        await withKey('another', 'its first');
+        await expect(withKey('busy', 'one too many')).rejects.toMatchObject(refused);
+        await withKey('quiet', 'its first');
+      });
     });
 
     describe('the order', () => {
