@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { installPackage, updatePackageLists } from './apt.mjs';
+import { installPackage, listsOfRelease, updatePackageLists } from './apt.mjs';
 import { isDebian, isRoot } from './machine.mjs';
 import { probe, ROOT, step } from './shell.mjs';
 
@@ -12,9 +12,10 @@ const TOOLS = path.join(ROOT, '.fnfleet/tools');
  * Programs with their Debian package, their place in it, and what to do on other systems. `version` are the arguments that tell
  * whether a program works. A package without `file` is installed instead of unpacked: tests need several of its programs, or a
  * module of `program`, and run only as root. `find` looks for a program that is not on the PATH, and `before` prepares its
- * installation.
+ * installation. `shows` is what `version` has to print. A package with `release` is that of another release of Debian, for a
+ * program that this one has only in an older version.
  *
- * @typedef {{ package: string, file?: string, program?: string, version?: string[], hint: string, find?: () => Promise<string | undefined>, before?: () => Promise<void> }} Tool
+ * @typedef {{ package: string, file?: string, release?: string, program?: string, version?: string[], shows?: RegExp, hint: string, find?: () => Promise<string | undefined>, before?: () => Promise<void> }} Tool
  * @type {Record<string, Tool>}
  */
 const CATALOGUE = {
@@ -96,6 +97,16 @@ const CATALOGUE = {
     file: 'usr/sbin/nats-server',
     hint: 'The tests with NATS need the program nats-server on the PATH (https://github.com/nats-io/nats-server/releases).',
   },
+  'nats-server-2.10': {
+    package: 'nats-server',
+    file: 'usr/sbin/nats-server',
+    release: 'trixie',
+    program: 'nats-server',
+    shows: /v(2\.[1-9]\d|[3-9])/,
+    hint:
+      'The tests of NATS that syncs need the program nats-server, of version 2.10 or newer, on the PATH ' +
+      '(https://github.com/nats-io/nats-server/releases).',
+  },
   kubectl: {
     package: 'kubernetes-client',
     file: 'usr/bin/kubectl',
@@ -118,9 +129,10 @@ export async function ensureTestTool(name) {
   const found = await tool.find?.();
   if (found !== undefined) return found;
   if (tool.file) {
-    const unpacked = path.join(TOOLS, tool.package, tool.file);
+    const unpacked = path.join(folderOf(tool), tool.file);
     if (!existsSync(unpacked)) await unpack(tool);
     if (await runs(unpacked, tool)) return unpacked;
+    if (tool.release) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
   }
   // The unpacked program lacks libraries. With systemd, the package of podman opens the socket of its service; no other package
   // of the catalogue starts anything.
@@ -136,24 +148,32 @@ export async function ensureTestTools(names) {
 }
 
 /** @param {string} program @param {Tool} tool */
-async function runs(program, { version = ['--version'] }) {
-  return (await probe(program, version)).code === 0;
+async function runs(program, { version = ['--version'], shows = /(?:)/ }) {
+  const { code, output } = await probe(program, version);
+  return code === 0 && shows.test(output);
+}
+
+/** @param {Tool} tool */
+function folderOf({ package: name, release }) {
+  return path.join(TOOLS, release === undefined ? name : `${name}-${release}`);
 }
 
 /** Downloads a Debian package and unpacks it. @param {Tool} tool */
-async function unpack({ package: name, hint }) {
+async function unpack(tool) {
+  const { package: name, release, hint } = tool;
   if (!isDebian()) throw new Error(hint);
   await mkdir(TOOLS, { recursive: true });
   const folder = await mkdtemp(path.join(TOOLS, 'unpacking-'));
   try {
     if (isRoot()) await updatePackageLists();
-    await step(`downloading ${name}`, 'apt-get', ['download', '-q', name], { cwd: folder });
+    const options = release === undefined ? [] : await listsOfRelease(release, folder);
+    await step(`downloading ${name}`, 'apt-get', [...options, 'download', '-q', name], { cwd: folder });
     const archive = (await readdir(folder)).find((file) => file.endsWith('.deb'));
     if (archive === undefined) throw new Error(`apt-get downloaded no archive of ${name}`);
-    await step(`unpacking ${name}`, 'dpkg-deb', ['-x', archive, name], { cwd: folder });
+    await step(`unpacking ${name}`, 'dpkg-deb', ['-x', archive, 'unpacked'], { cwd: folder });
     // Another process may have unpacked it meanwhile.
-    await rename(path.join(folder, name), path.join(TOOLS, name)).catch((error) => {
-      if (!existsSync(path.join(TOOLS, name))) throw error;
+    await rename(path.join(folder, 'unpacked'), folderOf(tool)).catch((error) => {
+      if (!existsSync(folderOf(tool))) throw error;
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -13,6 +13,8 @@ import type { ChaosStore, Victim } from './stores.js';
 /** More than the balancer runs at a time: it takes none beyond 80 %. */
 const ROOM = 1.5;
 const CONTAINER_MB = 64;
+/** A runner removes its containers first, which takes long on a machine that is busy with other tests. */
+const STOP_MS = 120_000;
 
 /** One node of the fleet: a process of `bin/fnfleet` that is killed and started again with the same settings. */
 class NodeVictim implements Victim {
@@ -50,7 +52,7 @@ class NodeVictim implements Victim {
   }
 
   async stop(): Promise<void> {
-    await this.process?.stop();
+    await this.process?.stop(STOP_MS);
   }
 
   /** What all its processes have written. */

@@ -12,6 +12,8 @@ export interface ChaosReport {
   readonly store: string;
   readonly seed: number;
   readonly seconds: number;
+  /** So many calls were to be accepted. */
+  readonly wanted: number;
   readonly verdict: Verdict;
   readonly faults: readonly { readonly name: string; readonly kills: number; readonly suspensions: number }[];
   readonly refusals: ReadonlyMap<number, number>;
@@ -107,6 +109,7 @@ export async function chaos(
       report = {
         store,
         seed: options.seed,
+        wanted: options.calls,
         verdict,
         faults: assassins.map(({ victim: { name }, kills, suspensions }) => ({ name, kills, suspensions })),
         refusals: clients.refusals,

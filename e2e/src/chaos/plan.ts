@@ -6,14 +6,14 @@ export interface ChaosOptions {
   readonly seed: number;
   /** At least so many calls are accepted while processes are killed. */
   readonly calls: number;
-  /** After this time nothing more is sent or killed, however few calls were accepted. */
+  /** After this time nothing more is sent or killed; the run has failed if fewer calls were accepted. */
   readonly minutes: number;
   readonly clients: number;
   /** Accepted calls that have not begun to run, beyond which clients pause: most calls then run while processes are killed. */
   readonly backlog: number;
   /** Each process is killed so often. */
   readonly kills: Range;
-  /** A process is killed when so many more calls have begun to run, so that a slow machine gets anywhere; or after this time. */
+  /** A process is killed when so many more calls have begun to run, so that a slow machine gets anywhere; or after this time, so that a fleet in which nothing runs is not left in peace. */
   readonly runs: Range;
   readonly upMs: number;
   /** How long it stays away. */
@@ -34,12 +34,12 @@ export interface Range {
 export const FULL_FORM: ChaosOptions = {
   seed: 1,
   calls: 10_000,
-  minutes: 60,
+  minutes: 240,
   clients: 32,
   backlog: 400,
   kills: { min: 10, max: Number.POSITIVE_INFINITY },
   runs: { min: 1, max: 600 },
-  upMs: 15_000,
+  upMs: 60_000,
   downMs: { min: 0, max: 1_500 },
   suspensions: 10,
   leaseMs: 6_000,
@@ -50,6 +50,7 @@ export const FULL_FORM: ChaosOptions = {
 export const SHORT_FORM: ChaosOptions = {
   ...FULL_FORM,
   calls: 200,
+  minutes: 60,
   clients: 8,
   backlog: 60,
   kills: { min: 3, max: 3 },

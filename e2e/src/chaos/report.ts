@@ -4,8 +4,14 @@ import type { ChaosReport } from './chaos.js';
 
 const SHOWN_VIOLATIONS = 30;
 
-export function holds({ verdict, leftovers }: ChaosReport): boolean {
-  return verdict.violations.length === 0 && leftovers.length === 0;
+export function holds(report: ChaosReport): boolean {
+  const { verdict, leftovers } = report;
+  return verdict.violations.length === 0 && leftovers.length === 0 && isComplete(report);
+}
+
+/** A run that ran out of time has shown less than it should. */
+function isComplete({ verdict, wanted }: ChaosReport): boolean {
+  return verdict.counts.accepted >= wanted;
 }
 
 /** The figures of some runs as Markdown, a column for each, and what is wrong with them. */
@@ -50,8 +56,10 @@ function killRows(reports: readonly ChaosReport[]): [string, (report: ChaosRepor
   ]);
 }
 
-function troubles({ store, verdict, leftovers, logs }: ChaosReport): string {
+function troubles(report: ChaosReport): string {
+  const { store, verdict, leftovers, logs, wanted } = report;
   const lines = [
+    ...(isComplete(report) ? [] : [`out of time: only ${verdict.counts.accepted} of ${wanted} calls were accepted`]),
     ...verdict.violations.slice(0, SHOWN_VIOLATIONS).map(({ callId, what }) => `${callId} ${what}`),
     ...leftovers.map((what) => `left over: ${what}`),
     ...logs,

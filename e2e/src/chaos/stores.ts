@@ -63,37 +63,25 @@ async function openSqlite(folder: string): Promise<ChaosStore> {
 
 async function openPostgres(): Promise<ChaosStore> {
   const server = await PostgresServer.start({ fsync: true });
-  return {
-    settings: { FN_MQ_URL: server.url(await server.createDatabase()) },
-    victims: [
-      {
-        name: 'Postgres',
-        canBeSuspended: false,
-        start: () => server.restart(),
-        kill: () => server.kill(),
-        suspend: () => server.freeze(),
-        resume: () => server.thaw(),
-      },
-    ],
-    close: () => server.close(),
-  };
+  return served('Postgres', server, { FN_MQ_URL: server.url(await server.createDatabase()) });
 }
 
-/** The server is killed, and not the machine: what it has not synced survives that. */
+/** As in production, it shows that it syncs: no permission is needed. */
 async function openNats(folder: string): Promise<ChaosStore> {
-  const server = await NatsServer.start();
-  return {
-    settings: { FN_MQ_URL: server.url(), FN_MQ_ALLOW_UNSYNCED: '1', FN_MQ_CACHE_DIR: path.join(folder, 'nats') },
-    victims: [
-      {
-        name: 'NATS',
-        canBeSuspended: false,
-        start: () => server.restart(),
-        kill: () => server.kill(),
-        suspend: () => server.freeze(),
-        resume: () => server.thaw(),
-      },
-    ],
-    close: () => server.close(),
+  const server = await NatsServer.start({ syncInterval: 'always' });
+  const url = server.url('', { query: `?monitor=${server.monitor}` });
+  return served('NATS', server, { FN_MQ_URL: url, FN_MQ_CACHE_DIR: path.join(folder, 'nats') });
+}
+
+/** A store in a server that is a victim itself. */
+function served(name: string, server: PostgresServer | NatsServer, settings: ChaosStore['settings']): ChaosStore {
+  const victim: Victim = {
+    name,
+    canBeSuspended: false,
+    start: () => server.restart(),
+    kill: () => server.kill(),
+    suspend: () => server.freeze(),
+    resume: () => server.thaw(),
   };
+  return { settings, victims: [victim], close: () => server.close() };
 }

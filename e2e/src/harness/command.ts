@@ -63,11 +63,11 @@ export class FnfleetCommand {
     this.child.kill(name);
   }
 
-  /** For the end of a test, however it went. Asks first, so that a fleet takes its nodes along. */
-  async stop(): Promise<void> {
+  /** For the end of a test, however it went. Asks first, so that a fleet takes its nodes along, and kills it after `patienceMs`. */
+  async stop(patienceMs = 20_000): Promise<void> {
     if (this.over) return;
     this.signal('SIGTERM');
-    const timer = setTimeout(() => this.signal('SIGKILL'), 20_000);
+    const timer = setTimeout(() => this.signal('SIGKILL'), patienceMs);
     await this.ended;
     clearTimeout(timer);
   }

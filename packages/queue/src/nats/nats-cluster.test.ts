@@ -46,7 +46,7 @@ it('three servers keep a queue: none syncs, and when one is killed, no call is l
       (opened) => opened.close().then(() => new Error('opened')),
       (refused: Error) => refused.cause as Error,
     );
-    expect(error.message).toMatch(/acknowledges what it has not synced, and stream calls-log has 1 replica:/);
+    expect(error.message).toMatch(/stream calls-log has 1 replica/);
   } finally {
     await queue.close();
     await Promise.all(servers.map((server) => server.close()));

@@ -1,5 +1,5 @@
 // needs: nats-server
-// takes: 60 s
+// takes: 30 s
 import { NatsServer } from '@fnfleet/testing';
 import { describeQueue } from '../testing/describe-queue.js';
 import { NatsSetup } from '../testing/nats-setup.js';
@@ -11,4 +11,3 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describeQueue('NATS', () => new NatsSetup(server, true));
-describeQueue('NATS in its thread', () => new NatsSetup(server, false));

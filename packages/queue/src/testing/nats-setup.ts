@@ -25,12 +25,16 @@ export class NatsSetup implements QueueSetup {
   private queue: MessageQueue | undefined;
   private thread: InlineNats | undefined;
 
-  /** @param isInline whether the test itself executes the operations, in place of a thread */
+  /**
+   * @param isInline whether the test itself executes the operations, in place of a thread
+   * @param syncs whether the server must show that it syncs what it acknowledges
+   */
   constructor(
     private readonly server: NatsServer,
     private readonly isInline: boolean,
+    private readonly syncs = false,
   ) {
-    this.url = server.url(this.name);
+    this.url = server.url(this.name, { query: syncs ? `?monitor=${server.monitor}` : '' });
   }
 
   async open(bounds = this.bounds): Promise<MessageQueue> {
@@ -41,7 +45,7 @@ export class NatsSetup implements QueueSetup {
       bounds,
       // The server works in real time, and must not be too slow for a clock that jumps.
       timeoutMs: Number.MAX_SAFE_INTEGER,
-      allowUnsynced: true,
+      allowUnsynced: !this.syncs,
       ...(this.isInline && {
         startThread: (engine: NatsEngineOptions) => {
           this.thread = new InlineNats(engine);

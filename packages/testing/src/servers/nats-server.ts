@@ -9,6 +9,8 @@ import { eventually, TestProgram, testTool } from './test-program.js';
 export interface NatsOptions {
   /** Whether it has JetStream; true by default. */
   readonly jetstream?: boolean;
+  /** When JetStream syncs, such as `always` or `30s`: this is a server of version 2.10 or newer. Otherwise it is an older one, and syncs every 2 minutes. */
+  readonly syncInterval?: string;
   /** Additional lines of its configuration. */
   readonly config?: string;
   /** For clients; the next one is for monitoring. Two free ones by default. */
@@ -31,7 +33,8 @@ export class NatsServer {
   static async start(options: NatsOptions = {}): Promise<NatsServer> {
     const folder = mkdtempSync(join(tmpdir(), 'fnnats'));
     const port = options.port ?? (await freePorts(2));
-    const server = new NatsServer(await testTool('nats-server'), folder, port, options);
+    const binary = await testTool(options.syncInterval === undefined ? 'nats-server' : 'nats-server-2.10');
+    const server = new NatsServer(binary, folder, port, options);
     try {
       await server.restart();
       return server;
@@ -92,13 +95,14 @@ export class NatsServer {
   }
 
   private configuration(): string {
-    const { jetstream = true, config = '', cluster } = this.options;
+    const { jetstream = true, syncInterval, config = '', cluster } = this.options;
+    const syncs = syncInterval === undefined ? '' : `, sync_interval: ${syncInterval}`;
     const routes = cluster?.routes.map((port) => `nats://127.0.0.1:${port}`) ?? [];
     return [
       `server_name: "nats-${this.port}"`,
       `listen: "${this.address}"`,
       `http: "127.0.0.1:${this.monitorPort}"`,
-      jetstream ? `jetstream { store_dir: ${JSON.stringify(this.folder)} }` : '',
+      jetstream ? `jetstream { store_dir: ${JSON.stringify(this.folder)}${syncs} }` : '',
       cluster === undefined
         ? ''
         : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${cluster.port}", routes: ${JSON.stringify(routes)} }`,

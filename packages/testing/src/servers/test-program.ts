@@ -14,6 +14,7 @@ type TestTool =
   | 'docker-compose'
   | 'kubectl'
   | 'nats-server'
+  | 'nats-server-2.10'
   | 'podman'
   | 'postgres'
   | 'prometheus'

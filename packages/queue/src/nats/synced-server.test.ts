@@ -1,0 +1,56 @@
+// needs: nats-server-2.10
+// takes: 35 s
+import { eventually, freePorts, NatsServer } from '@fnfleet/testing';
+import { describeQueue } from '../testing/describe-queue.js';
+import { NatsSetup } from '../testing/nats-setup.js';
+import { openNatsQueue } from './nats-queue.js';
+
+let synced: NatsServer;
+beforeAll(async () => {
+  synced = await NatsServer.start({ syncInterval: 'always' });
+});
+afterAll(() => synced.close());
+
+describeQueue('NATS that syncs, in its thread', () => new NatsSetup(synced, false, true));
+
+/** @returns why the queue does not open without a permission; undefined if it does, and accepts a call */
+async function refusal(url: string): Promise<string | undefined> {
+  const queue = await openNatsQueue({ url, timeoutMs: 10_000 }).catch((error: Error) => error.cause as Error);
+  if (queue instanceof Error) return queue.message;
+  await queue.push({ callId: 'c1', fnId: 'f', head: '', body: Buffer.from('x') });
+  await queue.close();
+  return undefined;
+}
+
+it('a queue opens in a server that syncs always, if the URL names its monitoring port', async () => {
+  const query = `?monitor=${synced.monitor}`;
+  expect(await refusal(synced.url('seen', { query }))).toBeUndefined();
+  expect(await refusal(synced.url('unseen'))).toMatch(/1 replica, and a client cannot see whether NATS syncs/);
+});
+
+it.each(['2m', '1s'])('a queue does not open in a server that syncs every %s', async (syncInterval) => {
+  const server = await NatsServer.start({ syncInterval });
+  try {
+    const url = server.url('calls', { query: `?monitor=${server.monitor}` });
+    expect(await refusal(url)).toMatch(/does not sync what it acknowledges: set sync_interval: always/);
+  } finally {
+    await server.close();
+  }
+});
+
+it('a queue opens in three servers that sync every two minutes', async () => {
+  const first = await freePorts(9);
+  const routes = [first, first + 1, first + 2];
+  const servers = await Promise.all(
+    routes.map((port, at) =>
+      NatsServer.start({ port: first + 3 + 2 * at, syncInterval: '2m', cluster: { name: 'three', port, routes } }),
+    ),
+  );
+  try {
+    const url = `nats://${servers.map(({ address }) => address).join(',')}/calls`;
+    // The servers elect a leader first.
+    await eventually(async () => expect(await refusal(url)).toBeUndefined());
+  } finally {
+    await Promise.all(servers.map((server) => server.close()));
+  }
+}, 120_000);
