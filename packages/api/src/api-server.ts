@@ -125,6 +125,7 @@ class RunningApiServer implements ApiServer {
     this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });
     await this.http.ready;
     this.scheduler = startScheduler({ store, queue: this.queue, clock, logger: this.log });
+    this.queue.deliverLeft();
     this.log.info('API node is ready', { url: this.http.address.url });
   }
 

@@ -1,17 +1,49 @@
+import { FnError } from './errors/fn-error.js';
+
 /** Header names in canonical form (`X-Foo-Bar`) with all their values in order, as a Call carries them. */
 export type HeaderMap = Record<string, string[]>;
 
 /** A header list in wire form: one entry per value. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-const canonicalNames = new Map<string, string>();
 const CANONICAL_CACHE_LIMIT = 1000;
+/** Characters of a name in an error. */
+const MAX_SHOWN_NAME = 100;
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Control characters except for the tab. CR and LF would start another header. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
+
+/** Whether HTTP has headers with this name. */
+export function isHeaderName(name: string): boolean {
+  return TOKEN.test(name);
+}
+
+/** Whether HTTP has headers with this value, which is a text or in the form of `textToHeader`. */
+export function isHeaderValue(value: string): boolean {
+  return !CONTROL.test(value);
+}
+
+/** @throws FnError `badRequest` that names a header that cannot travel over HTTP */
+export function checkHeaders(headers: HeaderMap): void {
+  for (const [name, values] of Object.entries(headers)) {
+    if (!isHeaderName(name) || !values.every(isHeaderValue)) throw headerUnsendable(name);
+  }
+}
+
+export function headerUnsendable(name: string): FnError {
+  const shown = JSON.stringify(name.slice(0, MAX_SHOWN_NAME));
+  return new FnError('badRequest', { params: { reason: `header ${shown} cannot be sent over HTTP` } });
+}
+
+const canonicalNames = new Map<string, string>();
 
 /** First letter of each hyphen-separated part in upper case, the rest in lower case. A name that is not a token is unchanged. */
 export function canonicalHeader(name: string): string {
   const known = canonicalNames.get(name);
   if (known !== undefined) return known;
-  const canonical = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
+  const canonical = isHeaderName(name)
     ? name.toLowerCase().replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase())
     : name;
   // Clients choose header names, so the cache must not grow with them.

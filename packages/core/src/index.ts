@@ -35,10 +35,14 @@ export { DirectoryWatch, type DirectoryWatchOptions, readSmallFile, readSmallFil
 export { decodeFrames, encodeFrames, type Frame } from './frames.js';
 export {
   canonicalHeader,
+  checkHeaders,
   type HeaderList,
   type HeaderMap,
   headersFromRaw,
   headerToText,
+  headerUnsendable,
+  isHeaderName,
+  isHeaderValue,
   isHopByHop,
   textToHeader,
 } from './headers.js';

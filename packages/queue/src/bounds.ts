@@ -42,6 +42,11 @@ export const DEFAULT_BOUNDS: QueueBounds = {
 
 /** Idempotency keys, holders and ids are short texts. */
 export const MAX_TEXT = 256;
+/** Whether every store has a text with these characters, and finds it again. */
+export function isText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
 /** Bounds of one reservation, whatever it asks for. */
 export const MAX_RESERVED = 1_000;
 /** Functions of which a reservation may say how many calls its holder has. */

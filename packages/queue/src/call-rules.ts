@@ -193,12 +193,16 @@ export abstract class CallRules {
   /** @param oldestAcceptedAt of the ready calls */
   statistics(oldestAcceptedAt: number | undefined, time: TimeMark): QueueStats {
     const { ready, delayed, running, dead } = this.functions;
+    let deliveries = 0;
+    for (const entry of this.functions.values()) {
+      if (entry.lane === 'deliveries') deliveries += entry.waiting + entry.running;
+    }
     const busiest = [...this.functions.values()]
       .filter((entry) => entry.waiting + entry.running + entry.dead > 0)
       .sort((a, b) => b.waiting - a.waiting || b.dead - a.dead)
       .slice(0, TOP_FUNCTIONS);
     return {
-      ...{ ready, delayed, running, dead, ended: this.kept, bytes: this.storedBytes },
+      ...{ ready, delayed, running, dead, deliveries, ended: this.kept, bytes: this.storedBytes },
       oldestAgeMs: oldestAcceptedAt === undefined ? undefined : time.at - oldestAcceptedAt,
       functions: busiest.map((entry) => ({
         ...{ fnId: entry.fnId, ready: entry.readyCount, delayed: entry.delayed },

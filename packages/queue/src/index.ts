@@ -1,7 +1,7 @@
 export { DEFAULT_BOUNDS, MAX_HELD, type QueueBounds } from './bounds.js';
 export type * from './message-queue.js';
 export { type NatsQueueOptions, openNatsQueue } from './nats/nats-queue.js';
-export { checkQueueUrl, openQueue, type QueueParts } from './open-queue.js';
+export { checkQueueUrl, openQueue, type QueueParts, queueExists } from './open-queue.js';
 export {
   counts,
   DEFAULT_RETRY_POLICY,

@@ -31,7 +31,7 @@ export type Priority = 0 | 1 | 2;
 export interface MessageQueue {
   /**
    * Accepts a call. Repeating it with the same call id has no effect.
-   * @throws FnError `queueMessageTooBig`, or `queueFull` when a bound of the store is reached
+   * @throws FnError `queueMessageTooBig`, `databaseTextInvalid`, or `queueFull` when a bound of the store is reached
    */
   push(message: NewMessage): Promise<PushAnswer>;
 
@@ -266,6 +266,7 @@ export interface PastDelivery {
 export interface ListQuery {
   readonly fnId?: string;
   readonly state?: CallState;
+  readonly lane?: Lane;
   /** Accepted at or after; before. */
   readonly since?: WallMs;
   readonly until?: WallMs;
@@ -291,6 +292,8 @@ export interface QueueStats {
   readonly delayed: number;
   readonly running: number;
   readonly dead: number;
+  /** Those of `ready`, `delayed` and `running` that are deliveries. */
+  readonly deliveries: number;
   /** Calls that succeeded or were cancelled and are still known. */
   readonly ended: number;
   /** Since the oldest ready call was accepted; undefined if there is none. */

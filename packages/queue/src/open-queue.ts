@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Clock, type Logger, SettingsError } from '@fnfleet/core';
 import { parsePostgresUrl } from '@fnfleet/postgres/url';
 import type { MessageQueue } from './message-queue.js';
@@ -12,6 +13,8 @@ export interface QueueParts {
 }
 
 interface Store {
+  /** Whether somebody has made the queue. Undefined if that is only known when it is opened. */
+  readonly exists?: (url: string) => Promise<boolean>;
   /** @throws SettingsError */
   readonly check?: (url: string) => void;
   readonly open: (url: string, settings: QueueSettings, parts: QueueParts) => Promise<MessageQueue>;
@@ -21,6 +24,10 @@ const postgresTarget = (url: string) => parsePostgresUrl(url, 'FN_MQ_URL');
 
 const postgres: Store = {
   check: (url) => void postgresTarget(url),
+  async exists(url) {
+    const { postgresQueueExists } = await import('./postgres/postgres-queue.js');
+    return await postgresQueueExists(postgresTarget(url));
+  },
   async open(url, settings, parts) {
     // Most nodes need no driver for it.
     const { openPostgresQueue } = await import('./postgres/postgres-queue.js');
@@ -37,6 +44,7 @@ const postgres: Store = {
 
 const STORES: Readonly<Record<string, Store>> = {
   sqlite3: {
+    exists: async (url) => existsSync(pathOf(url)),
     open: (url, settings, parts) =>
       openSqliteQueue({
         ...parts,
@@ -69,6 +77,14 @@ const STORES: Readonly<Record<string, Store>> = {
  */
 export function openQueue(settings: QueueSettings, parts: QueueParts = {}): Promise<MessageQueue> {
   return storeOf(settings.mqUrl).open(settings.mqUrl, settings, parts);
+}
+
+/**
+ * Whether there is a queue to open. To open one that does not exist creates it.
+ * @throws SettingsError as `openQueue`; the error of the store if it cannot be asked
+ */
+export async function queueExists(url: string): Promise<boolean> {
+  return (await storeOf(url).exists?.(url)) ?? true;
 }
 
 /** @throws SettingsError when the URL names no known kind of store, or does not say all that the store needs */

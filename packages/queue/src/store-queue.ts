@@ -11,7 +11,7 @@ import {
   type Timer,
   TurnoverSet,
 } from '@fnfleet/core';
-import { MAX_TEXT, type QueueBounds } from './bounds.js';
+import { isText, MAX_TEXT, type QueueBounds } from './bounds.js';
 import { GroupCommit, type QueueThread } from './group-commit.js';
 import type {
   CallPage,
@@ -352,4 +352,5 @@ function checkText(what: string, text: string): void {
   if (text.length > MAX_TEXT) {
     throw new FnError('queueMessageTooBig', { params: { what, size: text.length, max: MAX_TEXT } });
   }
+  if (!isText(text)) throw new FnError('databaseTextInvalid');
 }

@@ -1,7 +1,9 @@
 import {
-  FnError,
   formatDateSeconds,
   hasTrace,
+  headerUnsendable,
+  isHeaderName,
+  isHeaderValue,
   isHopByHop,
   textToHeader,
   traceHeaders,
@@ -18,11 +20,6 @@ const TRACE_HEADERS: ReadonlySet<string> = new Set([
   ...['X-B3-Traceid', 'X-B3-Spanid', 'X-B3-Parentspanid', 'X-B3-Sampled', 'X-B3-Flags'],
 ]);
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Characters that a header value must not contain. CR and LF would start another header. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
-const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
-
 /**
  * The head of `POST /call` up to its `framing`, one character per byte: the headers of the call without hop-by-hop headers,
  * then its id.
@@ -36,10 +33,10 @@ export function requestHead(call: AgentCall): string {
     const values = headers[name] ?? [];
     if (NOT_FORWARDED.has(name) || isHopByHop(name, values[0] ?? '')) continue;
     if (ownTrace !== undefined && TRACE_HEADERS.has(name)) continue;
-    if (!TOKEN.test(name)) throw badHeader(name);
+    if (!isHeaderName(name)) throw headerUnsendable(name);
     for (const value of values) head += header(name, textToHeader(value));
   }
-  head += header('Fn-Call-Id', call.model.id);
+  head += header('Fn-Call-Id', textToHeader(call.model.id));
   for (const name in ownTrace) head += header(name, ownTrace[name] ?? '');
   return head;
 }
@@ -59,10 +56,6 @@ export function framing(deadline: WallMs, length?: number): string {
 }
 
 function header(name: string, value: string): string {
-  if (FORBIDDEN.test(value)) throw badHeader(name);
+  if (!isHeaderValue(value)) throw headerUnsendable(name);
   return `${name}: ${value}\r\n`;
-}
-
-function badHeader(name: string): FnError {
-  return new FnError('badRequest', { params: { reason: `header ${JSON.stringify(name)} cannot be sent over HTTP` } });
 }

@@ -7,6 +7,7 @@ import {
   encodeFrames,
   encodeQueuedRequest,
   encodeQueuedResponse,
+  type HeaderMap,
   MIB,
   RecordedMetrics,
   readMetrics,
@@ -38,8 +39,12 @@ afterEach(async () => {
 });
 
 const queueEnv = () => ({ FN_MQ_URL: `sqlite3://${folder}/mq.db`, FN_MQ_MAX_BODY: '1000', FN_MQ_MAX_CALLS: '3' });
-const request = { method: 'POST', url: 'http://lb/invoke/x', headers: { 'X-A': ['1'] }, triggerId: '' };
-const head = encodeQueuedRequest({ ...request, createdAt: wallMs(1_000) });
+const request = { method: 'POST', url: 'http://lb/invoke/x', triggerId: '' };
+const withHeaders = (headers: HeaderMap) => encodeQueuedRequest({ ...request, headers, createdAt: wallMs(1_000) });
+const head = withHeaders({ 'X-A': ['1'] });
+
+const frameOf = (said: object, bodyBytes = 0) =>
+  encodeFrames([{ head: JSON.stringify(said), body: Buffer.alloc(bodyBytes) }]);
 
 async function post(target: string, body: Buffer | string, url = api.url): Promise<Answer & { frames: Frames }> {
   const response = await fetch(url + target, { method: 'POST', body: body as string });
@@ -121,6 +126,27 @@ describe('a balancer', () => {
     const asked = JSON.stringify({ holder: 'lb', limit: 1, ...more });
     expect(await post('/v2/runner/async/reserve', asked)).toMatchObject({ status: 400 });
     expect(await reserve()).toHaveLength(1);
+  });
+
+  it.each`
+    what                                    | more
+    ${'an id that is half of a character'}  | ${{ call_id: 'a\ud800' }}
+    ${'an id with a line break'}            | ${{ call_id: 'a\nb' }}
+    ${'an id that is a path'}               | ${{ call_id: '../dead' }}
+    ${'an id like that of a callback'}      | ${{ call_id: 'c2.success.1' }}
+    ${'an id that is too long'}             | ${{ call_id: 'c'.repeat(65) }}
+    ${'a key that is half of a character'}  | ${{ idempotency_key: 'a\udc00' }}
+    ${'no request'}                         | ${{ head: '' }}
+    ${'a request that is no JSON'}          | ${{ head: '{' }}
+    ${'a header with a line break'}         | ${{ head: withHeaders({ 'X-A': ['1\r\nFn-Attempt: 9'] }) }}
+    ${'a header with a control character'}  | ${{ head: withHeaders({ 'X-A': ['1', 'a\u0001'] }) }}
+    ${'a header whose name has a space'}    | ${{ head: withHeaders({ 'X A': ['1'] }) }}
+    ${'a header without a name'}            | ${{ head: withHeaders({ '': ['1'] }) }}
+    ${'headers that are no lists of texts'} | ${{ head: withHeaders({ 'X-A': [{}] as never }) }}
+  `('that hands in a call with $what is answered 400, and the next call is accepted', async ({ more }) => {
+    expect(await accept('c1', more)).toMatchObject({ status: 400, body: { message: expect.any(String) } });
+    expect(await accept('c1')).toMatchObject({ status: 200, body: { duplicate: false } });
+    expect((await reserve()).map(({ call_id }) => call_id)).toEqual(['c1']);
   });
 
   it('hands in a call, leases it, extends the lease and says how it ended: its result can be read', async () => {
@@ -293,15 +319,15 @@ describe('a node', () => {
   });
 
   it.each`
-    what                                 | body                                                                                                          | status
-    ${'nothing'}                         | ${Buffer.alloc(0)}                                                                                            | ${400}
-    ${'half a frame'}                    | ${Buffer.alloc(5)}                                                                                            | ${400}
-    ${'a head that is no JSON'}          | ${encodeFrames([{ head: '{', body: Buffer.alloc(0) }])}                                                       | ${400}
-    ${'a call without a function'}       | ${encodeFrames([{ head: '{"call_id":"a"}', body: Buffer.alloc(0) }])}                                         | ${400}
-    ${'a call in the lane of callbacks'} | ${encodeFrames([{ head: '{"call_id":"a","fn_id":"callback:f"}', body: Buffer.alloc(0) }])}                    | ${404}
-    ${'a body over the limit'}           | ${encodeFrames([{ head: '{"call_id":"a","fn_id":"f"}', body: Buffer.alloc(1001) }])}                          | ${413}
-    ${'more than is read'}               | ${Buffer.alloc(200_000)}                                                                                      | ${413}
-    ${'a call id of a thousand letters'} | ${encodeFrames([{ head: JSON.stringify({ call_id: 'a'.repeat(1000), fn_id: 'f' }), body: Buffer.alloc(0) }])} | ${413}
+    what                                 | body                                                                              | status
+    ${'nothing'}                         | ${Buffer.alloc(0)}                                                                | ${400}
+    ${'half a frame'}                    | ${Buffer.alloc(5)}                                                                | ${400}
+    ${'a head that is no JSON'}          | ${encodeFrames([{ head: '{', body: Buffer.alloc(0) }])}                           | ${400}
+    ${'a call without a function'}       | ${frameOf({ call_id: 'a' })}                                                      | ${400}
+    ${'a call in the lane of callbacks'} | ${frameOf({ call_id: 'a', fn_id: 'callback:f', head })}                           | ${404}
+    ${'a body over the limit'}           | ${frameOf({ call_id: 'a', fn_id: 'f', head }, 1001)}                              | ${413}
+    ${'more than is read'}               | ${Buffer.alloc(200_000)}                                                          | ${413}
+    ${'a key of a thousand letters'}     | ${frameOf({ call_id: 'a', fn_id: 'f', head, idempotency_key: 'a'.repeat(1000) })} | ${413}
   `('refuses $what, and takes the next call', async ({ body, status }) => {
     expect((await post('/v2/runner/async/calls', body)).status).toBe(status);
     expect((await accept('c1')).status).toBe(200);

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { epochMs, FnError, formatDate, KIB, parseBody, type WallMs, wallMs } from '@fnfleet/core';
 import { type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
-import type { CallRecord, CallState, DeadSelection, MessageQueue } from '@fnfleet/queue';
+import type { CallRecord, CallState, DeadSelection, Lane, MessageQueue } from '@fnfleet/queue';
 import { deliveriesAfter, deliveriesOf, fnOfDelivery } from '../callbacks/follow-ups.js';
 import type { Datastore } from '../datastore/datastore.js';
 import { idAfter, idCursor, pageSize } from '../rest/paging.js';
@@ -43,12 +43,12 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
     if (record === undefined || ownerOf(record) !== fnId) throw new FnError('callNotFound');
     return { queue, record };
   };
-  const page = async (query: URLSearchParams, fnId: string | undefined) => {
+  const page = async (query: URLSearchParams, of: { readonly fnId: string } | { readonly lane: Lane | undefined }) => {
     const since = timeOf(query, 'from_time', 'fromTimeInvalid');
     const until = timeOf(query, 'to_time', 'toTimeInvalid');
     const queue = await access.open();
     const { calls, next } = await queue.list({
-      fnId,
+      ...of,
       state: stateOf(query),
       // Both ends are excluded, as in Fn.
       since: since && wallMs(epochMs(since) + 1),
@@ -85,12 +85,14 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
     async listCalls(req, res) {
       const { id, appId } = await store.fns.get(String(req.params.fn_id));
       const query = queryOf(req);
-      const { calls, next_cursor } = await page(query, isForCallbacks(query) ? deliveriesOf(id) : id);
+      const { calls, next_cursor } = await page(query, {
+        fnId: laneOf(query) === 'deliveries' ? deliveriesOf(id) : id,
+      });
       sendJson(res, 200, { next_cursor, items: calls.map((record) => shown(record, appId)) });
     },
 
     async listAllCalls(req, res) {
-      const { calls, next_cursor } = await page(queryOf(req), undefined);
+      const { calls, next_cursor } = await page(queryOf(req), { lane: laneOf(queryOf(req)) });
       const appIds = new Map<string, string>();
       for (const fnId of calls.map(ownerOf)) if (!appIds.has(fnId)) appIds.set(fnId, await appIdOf(fnId));
       sendJson(res, 200, {
@@ -248,10 +250,11 @@ function shown(record: CallRecord, appId: string): object {
   };
 }
 
-function isForCallbacks(query: URLSearchParams): boolean {
+function laneOf(query: URLSearchParams): Lane | undefined {
   const type = query.get('type');
-  if (type && type !== 'async' && type !== 'callback') throw new FnError('callTypeUnknown');
-  return type === 'callback';
+  if (!type) return undefined;
+  if (type !== 'async' && type !== 'callback') throw new FnError('callTypeUnknown');
+  return type === 'callback' ? 'deliveries' : 'calls';
 }
 
 function stateOf(query: URLSearchParams): CallState | undefined {

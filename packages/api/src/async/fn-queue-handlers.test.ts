@@ -62,16 +62,18 @@ describe('a balancer of Fn that hands in a call', () => {
   });
 
   it.each`
-    what                           | body                                                  | answer
-    ${'half of a JSON'}            | ${'{"id":'}                                           | ${err(400, 'Invalid JSON')}
-    ${'nothing'}                   | ${''}                                                 | ${err(400, 'Invalid JSON')}
-    ${'a call without an id'}      | ${{ fn_id: 'f' }}                                     | ${err(400, 'Invalid JSON')}
-    ${'a call without a function'} | ${{ id: 'c' }}                                        | ${err(400, 'Invalid JSON')}
-    ${'a call without a priority'} | ${{ id: 'c', fn_id: 'f' }}                            | ${{ status: 204 }}
-    ${'the priority 2'}            | ${{ id: 'c', fn_id: 'f', priority: 2 }}               | ${{ status: 204 }}
-    ${'the priority 3'}            | ${{ id: 'c', fn_id: 'f', priority: 3 }}               | ${err(400, 'Invalid JSON')}
-    ${'a delay below zero'}        | ${{ id: 'c', fn_id: 'f', delay: -1 }}                 | ${err(400, 'Invalid JSON')}
-    ${'a payload over the limit'}  | ${{ id: 'c', fn_id: 'f', payload: 'x'.repeat(1001) }} | ${{ status: 413 }}
+    what                           | body                                                   | answer
+    ${'half of a JSON'}            | ${'{"id":'}                                            | ${err(400, 'Invalid JSON')}
+    ${'nothing'}                   | ${''}                                                  | ${err(400, 'Invalid JSON')}
+    ${'a call without an id'}      | ${{ fn_id: 'f' }}                                      | ${err(400, 'Invalid JSON')}
+    ${'a call without a function'} | ${{ id: 'c' }}                                         | ${err(400, 'Invalid JSON')}
+    ${'a call without a priority'} | ${{ id: 'c', fn_id: 'f' }}                             | ${{ status: 204 }}
+    ${'the priority 2'}            | ${{ id: 'c', fn_id: 'f', priority: 2 }}                | ${{ status: 204 }}
+    ${'the priority 3'}            | ${{ id: 'c', fn_id: 'f', priority: 3 }}                | ${err(400, 'Invalid JSON')}
+    ${'an id with a line break'}   | ${{ id: 'c\n', fn_id: 'f' }}                           | ${{ status: 400 }}
+    ${'a header with a NUL'}       | ${{ id: 'c', fn_id: 'f', headers: { 'X-A': ['\0'] } }} | ${{ status: 400 }}
+    ${'a delay below zero'}        | ${{ id: 'c', fn_id: 'f', delay: -1 }}                  | ${err(400, 'Invalid JSON')}
+    ${'a payload over the limit'}  | ${{ id: 'c', fn_id: 'f', payload: 'x'.repeat(1001) }}  | ${{ status: 413 }}
   `('http-api 119: with $what is answered $answer.status, and the next call is taken', async ({ body, answer }) => {
     expect(await api.send('PUT', '/v2/runner/async', body)).toMatchObject(answer);
     expect((await enqueue('c1')).status).toBe(204);

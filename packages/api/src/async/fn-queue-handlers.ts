@@ -1,6 +1,7 @@
 import {
   CallTemplate,
   type Clock,
+  checkHeaders,
   decodeQueuedRequest,
   encodeCall,
   encodeQueuedRequest,
@@ -14,7 +15,7 @@ import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson }
 import type { Delivery, Lease, MessageQueue, Priority } from '@fnfleet/queue';
 import type { Datastore } from '../datastore/datastore.js';
 import type { QueueAccess } from './queue-access.js';
-import { HEAD_ROOM_BYTES } from './queue-handlers.js';
+import { checkCallId, HEAD_ROOM_BYTES } from './queue-handlers.js';
 
 type FnQueueOperation = 'enqueueFnCall' | 'dequeueFnCalls' | 'reportStart' | 'reportFinish';
 
@@ -51,13 +52,16 @@ export function fnQueueHandlers(
       const callId = fields.text('id');
       const fnId = fields.text('fn_id');
       if (!callId || !fnId) throw new FnError('invalidJson');
+      checkCallId(callId);
+      const headers = fields.headers('headers') ?? {};
+      checkHeaders(headers);
       await queue.push({
         callId,
         fnId,
         head: encodeQueuedRequest({
           method: fields.text('method') ?? '',
           url: fields.text('url') ?? '',
-          headers: fields.headers('headers') ?? {},
+          headers,
           triggerId: fields.text('trigger_id') ?? '',
           createdAt: fields.date('created_at') ?? limits.clock.wallNow(),
         }),

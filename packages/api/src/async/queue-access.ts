@@ -1,6 +1,6 @@
 import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
 import type { NodeAppOptions } from '@fnfleet/http';
-import { checkQueueUrl, type MessageQueue, openQueue } from '@fnfleet/queue';
+import { checkQueueUrl, type MessageQueue, openQueue, queueExists } from '@fnfleet/queue';
 import type { CallbackSender } from '../callbacks/callback-sender.js';
 import { callbackTerms, newCallbackSender } from '../callbacks/new-callbacks.js';
 import type { Datastore } from '../datastore/datastore.js';
@@ -12,6 +12,9 @@ import { QueueMeter } from './queue-meter.js';
 
 /** Minimum time between two attempts to open the queue, milliseconds. */
 const RETRY_MS = 1_000;
+/** How often a node that nobody has asked for its queue looks whether it still has something to deliver, or can be opened. */
+const LEFT_MS = 1_000;
+const LEFT_FAILED_MS = 15_000;
 const SQLITE = 'sqlite3://';
 
 /** The queue of asynchronous calls, as the routes of a node see it. */
@@ -39,6 +42,8 @@ export interface QueueAccessParts {
   readonly feeds: Pick<ChangeFeeds, 'follow'>;
   /** Opens a queue; by default the one that FN_MQ_URL names. */
   readonly openQueue?: () => Promise<MessageQueue>;
+  /** Whether there is a queue to open; by default the one that FN_MQ_URL names. */
+  readonly queueExists?: () => Promise<boolean>;
 }
 
 /**
@@ -48,6 +53,11 @@ export interface QueueAccessParts {
 export class LazyQueue implements QueueAccess {
   private readonly stop = new AbortController();
   private readonly opener: (() => Promise<MessageQueue>) | undefined;
+  private readonly exister: () => Promise<boolean>;
+  /** Whether anybody has asked for the queue. */
+  private isWanted = false;
+  private left: Promise<void> | undefined;
+  private releasing: Promise<void> | undefined;
   private opening: Promise<MessageQueue> | undefined;
   private failedAt: MonoMs = LONG_AGO;
   private said = '';
@@ -66,6 +76,7 @@ export class LazyQueue implements QueueAccess {
     this.terms = new TermsOfFunctions(store, clock, [policyTerms, callbackTerms(settings, clock)]);
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
     this.opener = url === undefined ? undefined : (parts.openQueue ?? open);
+    this.exister = parts.queueExists ?? (async () => url !== undefined && (await queueExists(url)));
   }
 
   get exists(): boolean {
@@ -76,10 +87,21 @@ export class LazyQueue implements QueueAccess {
     return this.stop.signal;
   }
 
-  async open(): Promise<MessageQueue> {
+  open(): Promise<MessageQueue> {
+    this.isWanted = true;
+    return this.opened();
+  }
+
+  /** Delivers the callbacks that an earlier process has left in the queue, although nobody may ask for the queue for long. */
+  deliverLeft(): void {
+    this.left ??= this.whileLeft();
+  }
+
+  private async opened(): Promise<MessageQueue> {
     const { opener } = this;
     const { clock, logger } = this.parts;
     if (opener === undefined) throw new FnError('asyncUnsupported');
+    await this.releasing;
     if (this.closing.called) throw new FnError('queueUnavailable');
     if (this.opening === undefined) {
       if (clock.now() < later(this.failedAt, RETRY_MS)) throw new FnError('queueUnavailable');
@@ -143,13 +165,48 @@ export class LazyQueue implements QueueAccess {
     return queue;
   }
 
+  /** Never rejects. */
+  private async whileLeft(): Promise<void> {
+    const { clock, logger } = this.parts;
+    const { signal } = this.stop;
+    while (!signal.aborted && !this.isWanted) {
+      let restMs = LEFT_MS;
+      try {
+        if (!(await this.exister())) return;
+        const queue = await this.opened();
+        const { deliveries } = await queue.stats();
+        // Whoever uses it keeps it open. Otherwise the file is left to other processes.
+        if (deliveries === 0 && !this.isWanted) return void (await this.release());
+      } catch (error) {
+        logger.debug('whether callbacks wait is not known yet', { error });
+        restMs = LEFT_FAILED_MS;
+      }
+      await clock.sleep(restMs, signal);
+    }
+  }
+
+  private release(): Promise<void> {
+    const { opening } = this;
+    this.opening = undefined;
+    this.releasing = this.shutQueue(opening);
+    return this.releasing;
+  }
+
   private async shut(): Promise<void> {
     this.end();
-    this.unfollow?.();
-    const queue = await this.opening?.catch(() => undefined);
-    await this.sender?.close();
+    await this.left;
+    await this.releasing;
+    await this.shutQueue(this.opening);
+  }
+
+  /** Never rejects. */
+  private async shutQueue(opening: Promise<MessageQueue> | undefined): Promise<void> {
+    const queue = await opening?.catch(() => undefined);
+    const { sender, meter, unfollow } = this;
+    unfollow?.();
+    await sender?.close();
     await queue?.close();
-    this.meter?.end();
+    meter?.end();
   }
 }
 

@@ -1,5 +1,7 @@
 import {
+  checkHeaders,
   decodeFrames,
+  decodeQueuedRequest,
   encodeFrames,
   FnError,
   type Frame,
@@ -37,6 +39,8 @@ const MAX_REST_MS = 60_000;
 const MAX_SETTLED = 1_000;
 const MAX_SETTLE_BYTES = 16 * MIB;
 const MAX_MS = Number.MAX_SAFE_INTEGER;
+/** Balancers make them with 26 letters and digits. A dot is for what follows a call. */
+const CALL_ID = /^[\w-]{1,64}$/;
 
 const FAILURE_KINDS: readonly FailureKind[] = ['platform', 'timeout', 'function', 'caller'];
 
@@ -119,16 +123,28 @@ function undefinedIfNone(error: unknown): undefined {
 }
 
 /** What callers choose. What owners choose is added by the queue that is opened. */
-function messageOf({ head, body }: Frame): NewMessage {
-  const fields = parseBody(head);
+function messageOf(frame: Frame): NewMessage {
+  const fields = parseBody(frame.head);
+  const callId = required(fields, 'call_id');
+  const head = required(fields, 'head');
+  checkCallId(callId);
+  checkHeaders(decodeQueuedRequest(head).headers);
   return {
-    callId: required(fields, 'call_id'),
+    callId,
     fnId: required(fields, 'fn_id'),
-    head: fields.text('head') ?? '',
-    body,
+    head,
+    body: frame.body,
     delayMs: fields.whole('delay_ms', 0, 1_000 * MAX_WAIT_SECONDS),
     idempotencyKey: fields.text('idempotency_key'),
   };
+}
+
+/** The id is sent to the function as a header, and stands in URLs and log lines. @throws FnError `badRequest` */
+export function checkCallId(callId: string): void {
+  if (CALL_ID.test(callId)) return;
+  throw new FnError('badRequest', {
+    params: { reason: 'the id of a call should be 1 to 64 letters, digits, _ and -' },
+  });
 }
 
 /** A list of pairs: the id of a function, and how many calls of it the balancer has. */

@@ -25,7 +25,7 @@ async function start(env: Record<string, string> = { FN_MQ_ALLOW_UNSYNCED: '1' }
 const post = (node: TestApi, target: string, body: Buffer | string) =>
   fetch(`${node.url}/v2/runner/async/${target}`, { method: 'POST', body: body as string });
 const accept = async (node: TestApi, callId: string) => {
-  const head = JSON.stringify({ call_id: callId, fn_id: 'f', head: '' });
+  const head = JSON.stringify({ call_id: callId, fn_id: 'f', head: '{}' });
   return (await post(node, 'calls', encodeFrames([{ head, body: Buffer.from('x') }]))).status;
 };
 const reserve = async (node: TestApi) =>

@@ -81,13 +81,34 @@ it('the owner of a function sets a callback: what its calls answer is sent there
   });
 });
 
+it('callbacks and calls are listed apart by their type, also those of all functions', async () => {
+  const target = await receiver();
+  const api = await node();
+  const fnId = await fn(api, { on_success: { url: target.url() } });
+  await accept(api, 'c1', fnId);
+  await runAll(api);
+  await until(() => target.received.length === 1);
+  const types = async (from: string) => {
+    const { items } = (await send(api, 'GET', from)) as { items: { type: string }[] };
+    return items.map(({ type }) => type);
+  };
+  expect(await types('/v2/calls?type=async')).toEqual(['async']);
+  expect(await types('/v2/calls?type=callback')).toEqual(['callback']);
+  expect(await types('/v2/calls?type=')).toEqual(['callback', 'async']);
+  expect(await types(`/v2/fns/${fnId}/calls?type=async`)).toEqual(['async']);
+  expect(await types(`/v2/fns/${fnId}/calls?type=callback`)).toEqual(['callback']);
+  for (const list of ['/v2/calls', `/v2/fns/${fnId}/calls`]) {
+    await expect(types(`${list}?type=sync`)).rejects.toThrow('400');
+  }
+});
+
 it('a caller cannot set one, whatever headers it sends', async () => {
   const target = await receiver();
   const api = await node();
   const fnId = await fn(api, { on_failure: { url: target.url() } });
   const headers = {
     'Fn-Callback-Url': [target.url()],
-    'Fnfleet/callbacks': [JSON.stringify({ on_success: { url: target.url() } })],
+    'Fnfleet-Callbacks': [JSON.stringify({ on_success: { url: target.url() } })],
     hops: ['9'],
   };
   await accept(api, 'c1', fnId, headers);
@@ -146,12 +167,24 @@ it('a node that is killed while it delivers has it delivered again by the next o
   await runAll(first);
   await until(() => target.received.length === 1);
   await first.kill();
+  // Nobody asks this one for its queue.
   const second = await node(settings);
-  await runAll(second);
   await until(() => target.received.length === 2);
   const ids = target.received.map(({ headers }) => headers['webhook-id']);
   expect(new Set(ids).size).toBe(1);
   expect(ids[0]).toMatch(/^c1_success_\d$/);
   const { keys } = (await send(second, 'GET', `/v2/fns/${fnId}/callbacks/keys`)) as { keys: [string] };
   for (const { headers, body } of target.received) new Webhook(keys[0]).verify(body, headers);
+});
+
+it('a node that nobody asks for its queue leaves the file to another one when nothing waits to be delivered', async () => {
+  const first = await node();
+  const fnId = await fn(first, { on_failure: { fn_id: 'none' } });
+  await accept(first, 'c1', fnId);
+  await first.kill();
+  const second = await node();
+  const used = await node();
+  await until(async () => (await fetch(`${used.url}/v2/calls/c1`)).status === 200);
+  // The one that has it now keeps it.
+  await until(async () => (await fetch(`${second.url}/v2/calls/c1`)).status === 503);
 });

@@ -219,7 +219,7 @@ const CALL_FILTERS: readonly Parameter[] = [
   ...PAGING,
 ];
 const CALL_FILTER_ERRORS: readonly ErrorCode[] = [
-  ...(['invalidCursor', 'fromTimeInvalid', 'toTimeInvalid', 'callStatusUnknown'] as const),
+  ...(['invalidCursor', 'fromTimeInvalid', 'toTimeInvalid', 'callStatusUnknown', 'callTypeUnknown'] as const),
   ...QUEUE_ERRORS,
 ];
 
@@ -431,7 +431,7 @@ export const API_OPERATIONS = {
       },
     ],
     answers: { 200: json('CallList', 'A page, which may be empty.') },
-    errors: ['fnNotFound', 'callTypeUnknown', ...CALL_FILTER_ERRORS],
+    errors: ['fnNotFound', ...CALL_FILTER_ERRORS],
   },
   getCall: {
     method: 'GET',
@@ -475,8 +475,16 @@ export const API_OPERATIONS = {
     path: '/v2/calls',
     tag: 'Functions',
     summary: 'List the asynchronous calls of all functions',
-    description: 'Newest first, those of deleted functions included. Otherwise as `GET /v2/fns/{fn_id}/calls`.',
-    query: CALL_FILTERS,
+    description:
+      'Newest first, those of deleted functions and callbacks included. Otherwise as `GET /v2/fns/{fn_id}/calls`.',
+    query: [
+      ...CALL_FILTERS,
+      {
+        name: 'type',
+        description: '`async`: only calls. `callback`: only callbacks.',
+        schema: { type: 'string', enum: ['async', 'callback'] },
+      },
+    ],
     answers: { 200: json('CallList', 'A page, which may be empty.') },
     errors: CALL_FILTER_ERRORS,
   },

@@ -274,8 +274,8 @@ const API_ERRORS = {
   },
   databaseTextInvalid: entry(
     400,
-    'The database cannot store the character U+0000',
-    'Postgres has no texts that contain it.',
+    'A text has the character U+0000 or half of a surrogate pair, which cannot be stored',
+    'Postgres has no texts that contain them, and in SQLite such an id would not be found again.',
   ),
   queueUnavailable: {
     status: 503,

@@ -1,9 +1,9 @@
-import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
+import { FnError, PeerError, RecordedMetrics, wallMs } from '@fnfleet/core';
 import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
 import { CONTENTS, TestFleet } from '../test-kit/test-fleet.js';
 import { hasRoom } from './async-consumer.js';
-import { newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
+import { asyncMessage, newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
 
 const metrics = RecordedMetrics.install();
 let queue: MessageQueue;
@@ -21,6 +21,7 @@ afterEach(async () => {
 const direct = () => ({ ...newDirectEnqueueAccess(queue), ...newDirectDequeueAccess(queue) });
 
 const IMPATIENT: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function', 'timeout'] };
+const CAT = Buffer.from('cat');
 const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', headers: { 'X-A': ['1'] }, created_at: 1 });
 
 async function start(runner: FakeRunner, env: Record<string, string> = {}, contents = CONTENTS): Promise<TestFleet> {
@@ -234,6 +235,29 @@ describe('an asynchronous call', () => {
     await push('c1');
     expect((await ended('c1')).state).toBe(state);
     expect(await queue.log('c1')).toBe(`attempt ${attempts}\uFFFD\n`);
+  });
+
+  it.each`
+    what                           | headers
+    ${'a line break in a header'}  | ${{ 'X-A': ['1\r\nX-B: 2'] }}
+    ${'a space in a header name'}  | ${{ 'X A': ['1'] }}
+    ${'a NUL in its second value'} | ${{ 'X-A': ['1', '\0'] }}
+  `('with $what is dead at once, because of its caller, and no runner gets it', async ({ headers }) => {
+    const runner = new FakeRunner('r').finishes();
+    await start(runner);
+    await push('c1', { head: JSON.stringify({ ...JSON.parse(HEAD), headers }) });
+    expect(await ended('c1')).toMatchObject({ state: 'dead', attempts: 1, reason: { code: 'badRequest' } });
+    await push('c2');
+    expect(await ended('c2')).toMatchObject({ state: 'success' });
+    expect(runner.attempts).toBe(1);
+  });
+
+  it('is not made from a request whose headers cannot be sent to a function', () => {
+    const request = { id: 'c1', fnId: 'fn1', method: 'POST', url: '/', createdAt: wallMs(1) };
+    expect(() => asyncMessage({ ...request, headers: { 'X-A': ['a\nb'] } }, CAT)).toThrow(
+      'Bad request: header "X-A" cannot be sent over HTTP',
+    );
+    expect(asyncMessage({ ...request, headers: { 'X-A': ['Grüße\t✓'] } }, CAT)).toMatchObject({ callId: 'c1' });
   });
 
   it('is dead if its function does not exist any more', async () => {

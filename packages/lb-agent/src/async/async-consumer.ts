@@ -1,6 +1,7 @@
 import {
   CancelledError,
   type Clock,
+  checkHeaders,
   closeSpan,
   count,
   countFromZero,
@@ -302,6 +303,8 @@ export class AsyncConsumer {
     { lease, fnId, attempt, body }: Delivery,
   ): Promise<End> {
     const { agent, lookup } = this.parts;
+    // Only whoever sent it could send another one: it is not tried again.
+    checkHeaders(headers);
     const controller = new AbortController();
     const template = await withActiveTrace(trace, () => lookup.byId(fnId, controller.signal));
     const attempted = { ...headers, 'Fn-Attempt': [String(attempt)] };

@@ -1,4 +1,12 @@
-import { type Call, encodeQueuedRequest, FnError, type TraceContext, traceParentOf, type WallMs } from '@fnfleet/core';
+import {
+  type Call,
+  checkHeaders,
+  encodeQueuedRequest,
+  FnError,
+  type TraceContext,
+  traceParentOf,
+  type WallMs,
+} from '@fnfleet/core';
 import type { MessageQueue, NewMessage, PushAnswer } from '@fnfleet/queue';
 
 /** Puts asynchronous calls into a queue: what those who accept them need. */
@@ -60,9 +68,13 @@ export interface AsyncRequest extends Pick<Call, 'id' | 'fnId' | 'method' | 'url
   readonly trace?: TraceContext | undefined;
 }
 
-/** The message of a call for `enqueue`. Everything else of the call is that of its function when it runs. */
+/**
+ * The message of a call for `enqueue`. Everything else of the call is that of its function when it runs.
+ * @throws FnError `badRequest` when a header cannot be sent to a function
+ */
 export function asyncMessage(request: AsyncRequest, body: Uint8Array): NewMessage {
   const { id, fnId, method, url, headers, triggerId = '', createdAt } = request;
+  checkHeaders(headers);
   const trace = request.trace && traceParentOf(request.trace);
   return { callId: id, fnId, head: encodeQueuedRequest({ method, url, headers, triggerId, createdAt, trace }), body };
 }

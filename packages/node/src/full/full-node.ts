@@ -165,6 +165,7 @@ export class FullNode implements Service {
     });
     await this.server.ready;
     this.scheduler = startScheduler({ store, queue, clock, logger });
+    queue.deliverLeft();
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {

@@ -23,10 +23,15 @@ export async function migrate(transaction: Transaction): Promise<void> {
   await transaction.script('commit');
 }
 
+/** Whether somebody has made the tables. */
+export async function hasTables(transaction: Transaction): Promise<boolean> {
+  const found = "select 1 from pg_tables where schemaname = current_schema() and tablename = 'fnfleet_mq'";
+  return (await transaction.script(found)).rows.length > 0;
+}
+
 /** 0 if there is no queue. */
 async function versionOf(transaction: Transaction): Promise<number> {
-  const found = "select 1 from pg_tables where schemaname = current_schema() and tablename = 'fnfleet_mq'";
-  if ((await transaction.script(found)).rows.length === 0) return 0;
+  if (!(await hasTables(transaction))) return 0;
   const [row] = (await transaction.script('select version from fnfleet_mq')).rows;
   if (row === undefined) throw new Error('the table fnfleet_mq is empty: restore a backup');
   return Number(row.version);

@@ -1,6 +1,6 @@
 import { type Clock, Deferred, FnError, type Logger, type MonoMs } from '@fnfleet/core';
 import { connectionOptions, marksOf, NotificationListener, PostgresPool, type PostgresTarget } from '@fnfleet/postgres';
-import type { QueueBounds } from '../bounds.js';
+import { isText, type QueueBounds } from '../bounds.js';
 import type { QueueThread } from '../group-commit.js';
 import type { Delivery, ReserveRequest } from '../message-queue.js';
 import type { BatchAnswer, Operation, OperationResult, ThreadReply, ThreadRequest } from '../operations.js';
@@ -9,7 +9,7 @@ import { QueueTime, type TimeMark } from '../queue-time.js';
 import { migrate } from './migrate.js';
 import { PostgresStore } from './postgres-store.js';
 import { commitQueue, lockQueue, type QueueState } from './queue-state.js';
-import { isText, Transaction } from './transaction.js';
+import { Transaction } from './transaction.js';
 
 export interface PostgresEngineOptions {
   readonly target: PostgresTarget;

@@ -3,13 +3,18 @@ import { PostgresPool, type PostgresTarget } from '@fnfleet/postgres';
 import { DEFAULT_BOUNDS, type QueueBounds } from '../bounds.js';
 import type { MessageQueue } from '../message-queue.js';
 import { StoreQueue } from '../store-queue.js';
+import { hasTables } from './migrate.js';
 import { PostgresEngine } from './postgres-engine.js';
 import { PostgresRecords } from './postgres-records.js';
+import { Transaction } from './transaction.js';
 
 /** How often a node looks for what others have changed, if it has not been told. Milliseconds. */
 const POLL_MS = 5_000;
 /** Connections for lookups; transactions and notifications have one each. */
 const READERS = 2;
+
+/** Time limit for the question whether there is a queue. */
+const EXISTS_MS = 5_000;
 
 export interface PostgresQueueOptions {
   readonly target: PostgresTarget;
@@ -24,6 +29,22 @@ export interface PostgresQueueOptions {
   readonly allowUnsynced?: boolean;
   readonly logger?: Logger;
   readonly clock?: Clock;
+}
+
+/** @throws the error of the database */
+export async function postgresQueueExists(target: PostgresTarget): Promise<boolean> {
+  const parts = { target, timeoutMs: EXISTS_MS, logger: silentLogger, clock: systemClock };
+  const pool = new PostgresPool({ ...parts, maxConnections: 1, maxWaiting: 1 });
+  try {
+    const client = await pool.connect();
+    try {
+      return await hasTables(new Transaction(pool, client, later(systemClock.now(), EXISTS_MS)));
+    } finally {
+      client.release(true);
+    }
+  } finally {
+    await pool.close();
+  }
 }
 
 /**

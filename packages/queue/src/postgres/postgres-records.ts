@@ -1,15 +1,17 @@
 import type { Clock } from '@fnfleet/core';
 import { later } from '@fnfleet/core';
 import type { PostgresPool } from '@fnfleet/postgres';
+import { isText } from '../bounds.js';
 import { PageOfCalls } from '../call-page.js';
-import type { CallPage, CallRecord, KeptResult, ListQuery, Payload } from '../message-queue.js';
+import type { CallPage, CallRecord, KeptResult, Lane, ListQuery, Payload } from '../message-queue.js';
 import { DEAD, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
 import type { Answer, LookupKind, OperationOf } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
-import { isText, type Row, Transaction } from './transaction.js';
+import { type Row, Transaction } from './transaction.js';
 
 interface NamedRow extends MessageRow {
   readonly fn_id: string;
+  readonly lane: Lane;
 }
 
 /** What is known of calls, as it was committed last. Waits for no transaction. */
@@ -95,9 +97,9 @@ async function list(on: Transaction, query: ListQuery): Promise<CallPage> {
     ...(state === 'dead' ? [`c.state = ${DEAD}`] : []),
   ];
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
-  const text = `select c.*, f.fn_id from (select * from fnfleet_mq_calls c ${where} order by c.call_id desc limit $1) c
+  const text = `select c.*, f.fn_id, f.lane from (select * from fnfleet_mq_calls c ${where} order by c.call_id desc limit $1) c
     join fnfleet_mq_functions f on f.id = c.fn order by c.call_id desc`;
   const name = `list_${[fnId, cursor].map((given) => (given === undefined ? 0 : 1)).join('')}${state === 'dead' ? 1 : 0}`;
   const rows = (await on.rows(name, text, values)) as unknown as NamedRow[];
-  return page.of(rows, ({ fn_id }) => fn_id);
+  return page.of(rows, ({ fn_id: fnId, lane }) => ({ fnId, lane }));
 }

@@ -3,11 +3,6 @@ import type { PoolClient, PostgresPool } from '@fnfleet/postgres';
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Whether Postgres has a text with these characters. */
-export function isText(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed();
-}
-
 /** Statements of the queue, sent one after the other on one connection. */
 export class Transaction {
   constructor(

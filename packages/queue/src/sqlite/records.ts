@@ -41,7 +41,7 @@ export class Records {
   list(query: ListQuery): CallPage {
     const page = new PageOfCalls(query);
     const rows = this.scan(query, page.rows + 1);
-    return page.of(rows, (row) => this.store.functions.with(row.fn).fnId);
+    return page.of(rows, (row) => this.store.functions.with(row.fn));
   }
 
   stats(time: TimeMark): QueueStats {

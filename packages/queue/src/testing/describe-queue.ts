@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { epochMs, type FakeClock, later } from '@fnfleet/core';
 import type { QueueBounds } from '../bounds.js';
-import type { Delivery, Lease, MessageQueue, NewMessage, ReserveRequest } from '../message-queue.js';
+import type { Delivery, Lane, Lease, MessageQueue, NewMessage, ReserveRequest } from '../message-queue.js';
 import type { Failure, RetryPolicy } from '../retry-policy.js';
 import type { QueueSetup } from './queue-setup.js';
 
@@ -126,6 +126,22 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         for (const { lease } of deliveries) expect(await queue.complete(lease, SUCCESS)).toEqual({ kind: 'completed' });
         expect((await queue.stats()).running).toBe(0);
       });
+    });
+
+    describe.each`
+      what                     | text
+      ${'a character of zero'} | ${'a\0b'}
+      ${'half of a character'} | ${'a\ud800b'}
+    `('$what', ({ text }) => {
+      it.each(['callId', 'fnId', 'idempotencyKey'])(
+        'is refused as a part of %s, which nobody could look up',
+        async (name) => {
+          const refused = { code: 'databaseTextInvalid', status: 400 };
+          await expect(push({ [name]: text })).rejects.toMatchObject(refused);
+          const callId = await push();
+          expect(ids(await reserve({ limit: 10 }))).toEqual([callId]);
+        },
+      );
     });
 
     describe('a function that fills the queue', () => {
@@ -649,6 +665,19 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         const [second] = await deliveries();
         expect(await queue.retry((second as Delivery).lease, CRASHED)).toMatchObject({ kind: 'dead' });
         expect((await queue.list({ state: 'dead', limit: 10 })).calls).toMatchObject([{ fnId: 'callback' }]);
+      });
+
+      it('is listed apart from calls by its lane', async () => {
+        const callId = await push(both);
+        await completed();
+        const fnsIn = async (lane?: Lane) => (await queue.list({ lane, limit: 10 })).calls.map(({ fnId }) => fnId);
+        expect(await fnsIn('deliveries')).toEqual(['callback']);
+        expect((await queue.list({ lane: 'calls', limit: 10 })).calls).toMatchObject([{ callId }]);
+        expect(await fnsIn()).toHaveLength(2);
+        expect(await queue.stats()).toMatchObject({ ready: 1, deliveries: 1, ended: 1 });
+        const [delivery] = await deliveries();
+        await queue.complete((delivery as Delivery).lease, SUCCESS);
+        expect(await queue.stats()).toMatchObject({ ready: 0, deliveries: 0, ended: 2 });
       });
 
       it.each(['calls', 'deliveries'] as const)(
