@@ -44,14 +44,14 @@ export class IdleFreezer {
     if (this.options.afterMs !== Number.POSITIVE_INFINITY) this.timer.set(this.options.afterMs);
   }
 
-  /** Begins to thaw a frozen container. Writing to the function need not wait for it. */
+  /** Begins to thaw a frozen container, at once. Writing to the function need not wait for it. */
   idleEnds(): void {
     this.timer.cancel();
-    const { freezing } = this;
+    const { freezing, frozen } = this;
     if (freezing === undefined) return;
     this.freezing = undefined;
     this.frozen = false;
-    this.thawing = this.thaw(freezing);
+    this.thawing = frozen ? this.thaw(true) : freezing.then((froze) => this.thaw(froze));
   }
 
   /** Stops freezing and calling back. Resolves when pending requests to the driver have ended. */
@@ -77,8 +77,7 @@ export class IdleFreezer {
     return true;
   }
 
-  private async thaw(freezing: Promise<boolean>): Promise<void> {
-    const froze = await freezing;
+  private async thaw(froze: boolean): Promise<void> {
     try {
       await this.options.container.resume();
     } catch (error) {

@@ -1,7 +1,7 @@
 // needs: root
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -80,6 +80,29 @@ describe.each(present)('the freezer of %s at %s', (_, root, Kind) => {
       await freezer.thaw();
       await freezer.thaw();
       await process.tick();
+      await freezer.close();
+    } finally {
+      await process.end();
+    }
+  });
+
+  it('has thawed them when it returns, and keeps no file open once it is closed', async () => {
+    const process = await Ticking.in(root);
+    try {
+      const freezer = new Kind(process.directory);
+      const filesOfGroup = () =>
+        readdirSync('/proc/self/fd').filter((fd) => {
+          const file = `/proc/self/fd/${fd}`;
+          // The descriptor of the listing itself is gone.
+          return existsSync(file) && readlinkSync(file).startsWith(process.directory);
+        });
+      await freezer.freeze();
+      void freezer.thaw();
+      const [file, state] = Kind === FreezerV1 ? ['freezer.state', 'THAWED'] : ['cgroup.freeze', '0'];
+      expect(readFileSync(join(process.directory, file), 'latin1').trim()).toBe(state);
+      expect(filesOfGroup()).toHaveLength(1);
+      await freezer.close();
+      expect(filesOfGroup()).toEqual([]);
     } finally {
       await process.end();
     }

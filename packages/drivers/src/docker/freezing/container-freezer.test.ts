@@ -7,6 +7,7 @@ import type { FreezerFinder } from './freezer-finder.js';
 describe('freezing while the engine is in trouble', () => {
   let done: string[];
   let refusal: Error | undefined;
+  let lost: Error | undefined;
   let health: HealthState;
   /** The freezer of the group has been asked, and how long it takes. */
   let begun: PromiseWithResolvers<void>;
@@ -15,6 +16,7 @@ describe('freezing while the engine is in trouble', () => {
   beforeEach(() => {
     done = [];
     refusal = undefined;
+    lost = undefined;
     begun = Promise.withResolvers();
     hold = Promise.resolve();
     health = new HealthState();
@@ -27,7 +29,12 @@ describe('freezing while the engine is in trouble', () => {
         await hold;
         done.push('freeze group');
       },
-      thaw: async () => void done.push('thaw group'),
+      thaw: () => {
+        if (lost) throw lost;
+        done.push('thaw group');
+        return undefined;
+      },
+      close: async () => void done.push('close file'),
     };
     const finder: Pick<FreezerFinder, 'find'> = { find: async () => freezer };
     const engine = {
@@ -49,9 +56,29 @@ describe('freezing while the engine is in trouble', () => {
     health.recover();
     await freezer.freeze();
     await freezer.close();
-    expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group']);
+    expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group', 'close file']);
     health.degrade('away');
-    expect(done).toHaveLength(4);
+    expect(done).toHaveLength(5);
+  });
+
+  it('a call finds its container thawed as soon as it has asked for it, without a turn of the event loop', async () => {
+    const freezer = aFreezer({ group: true });
+    await freezer.freeze();
+    const thawing = freezer.thaw();
+    expect(done).toEqual(['freeze group', 'thaw group']);
+    await thawing;
+    await freezer.freeze();
+    void freezer.thaw();
+    expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group']);
+  });
+
+  it('a control group that is gone neither ends the process nor stays open', async () => {
+    const freezer = aFreezer({ group: true });
+    await freezer.freeze();
+    lost = Object.assign(new Error('no such device'), { code: 'ENODEV' });
+    await expect(freezer.thaw()).rejects.toThrow('no such device');
+    await expect(freezer.close()).rejects.toThrow('no such device');
+    expect(done).toEqual(['freeze group', 'close file']);
   });
 
   it('a container in the middle of a freeze is thawed after it', async () => {

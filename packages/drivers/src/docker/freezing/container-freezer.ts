@@ -14,11 +14,13 @@ import type { FreezerFinder } from './freezer-finder.js';
  * Steps run one at a time, in order: a freeze could otherwise undo a concurrent thaw.
  */
 export class ContainerFreezer {
+  /** The freezer of its control group, once it was found. */
+  private group: Freezer | undefined;
   /** The freezer that froze it, the only one that can thaw it. */
   private frozenBy: Freezer | undefined;
   private closed = false;
-  /** The last step; never rejects. */
-  private last: Promise<unknown> = Promise.resolve();
+  /** The last step, while it has not ended; never rejects. */
+  private last: Promise<unknown> | undefined;
   private readonly unsubscribe: () => void;
 
   constructor(
@@ -36,14 +38,18 @@ export class ContainerFreezer {
   /** @throws the error of the kernel or the engine; the container may or may not be frozen then */
   freeze(): Promise<void> {
     return this.next(async () => {
-      const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
+      this.group ??= await this.finder?.find(this.containerId);
+      const freezer = this.group ?? this.throughEngine;
       if (this.closed || this.health.now.state === 'degraded') return;
       this.frozenBy = freezer;
       await freezer.freeze();
     });
   }
 
-  /** Does nothing if it is not frozen. */
+  /**
+   * Does nothing if it is not frozen. Through its control group, the container is thawed when this returns, unless another step has not
+   * ended: a call waits for it.
+   */
   thaw(): Promise<void> {
     return this.next(() => this.thawNow());
   }
@@ -55,17 +61,26 @@ export class ContainerFreezer {
   async close(): Promise<void> {
     this.closed = true;
     this.unsubscribe();
-    await this.next(() => this.thawGroup());
+    try {
+      await this.next(() => this.thawGroup());
+    } finally {
+      await this.group?.close();
+    }
   }
 
   private next(step: () => Promise<void>): Promise<void> {
-    const done = this.last.then(step);
-    this.last = done.catch(() => undefined);
+    const done = this.last === undefined ? step() : this.last.then(step);
+    const onEnded = () => {
+      if (this.last === ended) this.last = undefined;
+    };
+    const ended = done.then(onEnded, onEnded);
+    this.last = ended;
     return done;
   }
 
   private async thawNow(): Promise<void> {
-    await this.frozenBy?.thaw();
+    const thawing = this.frozenBy?.thaw();
+    if (thawing !== undefined) await thawing;
     this.frozenBy = undefined;
   }
 
@@ -84,5 +99,6 @@ export class ContainerFreezer {
       }
     },
     thaw: () => this.engine.resumeContainer(this.containerId),
+    close: () => Promise.resolve(),
   };
 }
