@@ -190,8 +190,9 @@ export abstract class CallRules {
     this.limit(known ?? this.addFunction(fnId), limits, time);
   }
 
-  /** @param oldestAcceptedAt of the ready calls */
-  statistics(oldestAcceptedAt: number | undefined, time: TimeMark): QueueStats {
+  /** @param oldest when the oldest ready call of each lane was accepted */
+  statistics(oldest: Partial<Record<Lane, number | undefined>>, time: TimeMark): QueueStats {
+    const age = (acceptedAt: number | undefined) => (acceptedAt === undefined ? undefined : time.at - acceptedAt);
     const { ready, delayed, running, dead } = this.functions;
     let deliveries = 0;
     for (const entry of this.functions.values()) {
@@ -203,7 +204,8 @@ export abstract class CallRules {
       .slice(0, TOP_FUNCTIONS);
     return {
       ...{ ready, delayed, running, dead, deliveries, ended: this.kept, bytes: this.storedBytes },
-      oldestAgeMs: oldestAcceptedAt === undefined ? undefined : time.at - oldestAcceptedAt,
+      oldestAgeMs: age(oldest.calls),
+      oldestDeliveryAgeMs: age(oldest.deliveries),
       functions: busiest.map((entry) => ({
         ...{ fnId: entry.fnId, ready: entry.readyCount, delayed: entry.delayed },
         ...{ running: entry.running, dead: entry.dead },

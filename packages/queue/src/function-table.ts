@@ -167,6 +167,13 @@ export class FunctionTable {
     entry.keys += change;
   }
 
+  /** The functions with ready calls of each priority, in their turns. */
+  *withReady(lane: Lane): Iterable<{ readonly entry: FunctionEntry; readonly priority: Priority }> {
+    for (const priority of HIGHEST_FIRST) {
+      for (const entry of this.turns[lane][priority].values()) yield { entry, priority };
+    }
+  }
+
   /** @param wants whether a call of the function is wanted */
   round(lane: Lane, now: number, wants: (entry: FunctionEntry) => boolean): Round {
     const searches = this.turns[lane].map((line) => new Search(line, now, wants));

@@ -296,8 +296,10 @@ export interface QueueStats {
   readonly deliveries: number;
   /** Calls that succeeded or were cancelled and are still known. */
   readonly ended: number;
-  /** Since the oldest ready call was accepted; undefined if there is none. */
+  /** Since the oldest ready call was accepted, deliveries excluded; undefined if there is none. */
   readonly oldestAgeMs: number | undefined;
+  /** The same of ready deliveries. */
+  readonly oldestDeliveryAgeMs: number | undefined;
   readonly bytes: number;
   /** The functions with most waiting calls. */
   readonly functions: readonly FunctionStats[];

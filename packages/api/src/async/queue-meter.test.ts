@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const holding = (ready: number): QueueStats => ({
   ...{ ready, delayed: 0, running: 0, dead: 0, deliveries: 0, ended: 0, bytes: 0 },
-  ...{ oldestAgeMs: undefined, functions: [] },
+  ...{ oldestAgeMs: undefined, oldestDeliveryAgeMs: undefined, functions: [] },
 });
 const shown = () =>
   readMetrics()

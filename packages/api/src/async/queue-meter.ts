@@ -42,6 +42,9 @@ export class QueueMeter {
       readWhenExported('mq_oldest_age_seconds', () =>
         this.stats === undefined ? [] : [{ value: (this.stats.oldestAgeMs ?? 0) / 1000 }],
       ),
+      readWhenExported('callback_oldest_age_seconds', () =>
+        this.stats === undefined ? [] : [{ value: (this.stats.oldestDeliveryAgeMs ?? 0) / 1000 }],
+      ),
     ];
   }
 

@@ -6,6 +6,7 @@ import {
   later,
   type MetricName,
   RecordedMetrics,
+  readMetrics,
   silentLogger,
   type Trigger,
   wallMs,
@@ -97,6 +98,11 @@ function schedule(source: string, options?: object, more: { id?: string; fnId?: 
   const input = { name: id, appId: 'shop', fnId, type: 'schedule', source, annotations };
   return store.triggers.insert(newTrigger(input, id, clock.wallNow()));
 }
+
+const exported = (name: MetricName) => {
+  const [point] = readMetrics().find((metric) => metric.name === name)?.points ?? [];
+  return point !== undefined && 'value' in point ? point.value : undefined;
+};
 
 /** The instants that have fired, as times of the day, in the order of the calls. */
 async function fired(fnId = 'f'): Promise<string[]> {
@@ -457,9 +463,11 @@ describe('a queue', () => {
     expect(await fired()).toEqual([]);
     expect(tries).toBeLessThan(300);
     expect(counted('schedule_failed')).toBe(tries);
+    expect(exported('schedule_late_seconds')).toBeGreaterThanOrEqual(49 * 60);
     isFull = false;
     await pass(15_000);
     expect(await fired()).toEqual(['00:50']);
+    expect(exported('schedule_late_seconds')).toBe(0);
   });
 
   it('that refuses the calls of one function gets those of others', async () => {

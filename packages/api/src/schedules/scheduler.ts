@@ -12,6 +12,7 @@ import {
   Once,
   observe,
   type Resource,
+  readWhenExported,
   type WallMs,
 } from '@fnfleet/core';
 import { Schedule } from '@fnfleet/core/resources';
@@ -70,10 +71,14 @@ export class Scheduler implements Resource {
   private watched: { readonly leader: Leader; readonly since: MonoMs } | undefined;
   private checkAt: MonoMs;
   private leads = false;
+  /** As of the last look that succeeded: if later ones fail, it becomes ever later. */
+  private earliest: WallMs | undefined;
   private readonly looped: Promise<void>;
+  private readonly endReading: () => void;
   private readonly closing = new Once(async () => {
     this.end();
     await this.looped;
+    this.endReading();
     await this.resign();
   });
 
@@ -82,6 +87,7 @@ export class Scheduler implements Resource {
       countFromZero(name);
     }
     this.checkAt = parts.clock.now();
+    this.endReading = readWhenExported('schedule_late_seconds', () => [{ value: this.lateMs / 1_000 }]);
     this.looped = this.loop();
   }
 
@@ -118,11 +124,17 @@ export class Scheduler implements Resource {
     }
   }
 
+  private get lateMs(): number {
+    if (this.earliest === undefined) return 0;
+    return Math.max(0, epochMs(this.parts.clock.wallNow()) - epochMs(this.earliest));
+  }
+
   /** @returns how long to wait before the next turn */
   private async turn(): Promise<number> {
     const { store, clock } = this.parts;
     const now = clock.wallNow();
     const next = await store.schedules.earliest();
+    this.earliest = next;
     const strayed = await this.strayed(now);
     if (strayed.length === 0 && (next === undefined || next > now)) {
       this.watched = undefined;

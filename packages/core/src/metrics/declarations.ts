@@ -65,7 +65,7 @@ export const METRICS = {
 
   mq_calls: gauge('Asynchronous calls in the queue, by state: ready, delayed, running, dead.'),
   mq_oldest_age_seconds: gauge(
-    'Time since the oldest ready call of the queue was accepted, in seconds; 0 if none is ready.',
+    'Time since the oldest ready call of the queue was accepted, callbacks excluded, in seconds; 0 if none is ready.',
     '',
     'max',
   ),
@@ -85,11 +85,21 @@ export const METRICS = {
   schedule_failed: counter('Attempts to put the call of a firing into the queue that failed. They are repeated.'),
   schedule_delay: latency('Time from the instant of a firing until its call was in the queue.'),
   schedule_leader: gauge('1 on the API node that fires the schedules.'),
+  schedule_late_seconds: gauge(
+    'How long the earliest instant that no API node has dealt with has been due, in seconds; 0 if none is due.',
+    '',
+    'max',
+  ),
 
   callback_running: gauge('Callbacks that this API node is delivering.'),
   callback_sent: counter('Callbacks that were delivered, by target: url, or fn for a call of another function.'),
   callback_failed: counter('Attempts to deliver a callback that failed and may be repeated.'),
   callback_dead: counter('Callbacks that were not delivered and became dead letters.'),
+  callback_oldest_age_seconds: gauge(
+    'Time since the call of the oldest callback that can be delivered now ended, in seconds; 0 if there is none.',
+    '',
+    'max',
+  ),
 
   feed_readers: gauge('Readers of the changes of this API node.'),
   feed_changes_sent: counter('Changes sent, counted for each reader.'),

@@ -283,17 +283,18 @@ export class PostgresStore extends CallRules {
   }
 
   async stats(transaction: Transaction, time: TimeMark): Promise<QueueStats> {
-    const ready = [...this.functions.values()].flatMap(({ id, ready: [low, middle, high] }) => [
-      ...(low > 0 ? [{ fn: id, priority: 0 }] : []),
-      ...(middle > 0 ? [{ fn: id, priority: 1 }] : []),
-      ...(high > 0 ? [{ fn: id, priority: 2 }] : []),
-    ]);
-    const text = `select min(c.accepted_at) as oldest from unnest($1::bigint[], $2::smallint[]) as w (fn, priority)
+    const ready = [...this.functions.withReady('calls'), ...this.functions.withReady('deliveries')];
+    const text = `select w.lane, min(c.accepted_at) as oldest
+      from unnest($1::bigint[], $2::smallint[], $3::text[]) as w (fn, priority, lane)
       cross join lateral (select accepted_at from fnfleet_mq_calls where state = ${READY} and fn = w.fn
-        and priority = w.priority order by seq limit 1) c`;
-    const values = [ready.map(({ fn }) => fn), ready.map(({ priority }) => priority)];
-    const [row] = ready.length === 0 ? [] : await transaction.rows('oldest', text, values);
-    return this.statistics(row?.oldest === null || row === undefined ? undefined : Number(row.oldest), time);
+        and priority = w.priority order by seq limit 1) c group by w.lane`;
+    const values = [
+      ready.map(({ entry }) => entry.id),
+      ready.map(({ priority }) => priority),
+      ready.map(({ entry }) => entry.lane),
+    ];
+    const rows = ready.length === 0 ? [] : await transaction.rows('oldest', text, values);
+    return this.statistics(Object.fromEntries(rows.map(({ lane, oldest }) => [lane, Number(oldest)])), time);
   }
 
   byCallId(callId: string): MessageRow | undefined {

@@ -1,9 +1,12 @@
 import { PageOfCalls } from '../call-page.js';
-import type { CallPage, CallRecord, KeptResult, ListQuery, Payload, QueueStats } from '../message-queue.js';
+import type { CallPage, CallRecord, KeptResult, Lane, ListQuery, Payload, QueueStats } from '../message-queue.js';
 import { DEAD, type MessageRow, pastDelivery, READY, recordOf } from '../message-row.js';
 import type { TimeMark } from '../queue-time.js';
 import type { QueueFile } from './queue-file.js';
 import type { QueueStore } from './queue-store.js';
+
+/** Functions whose oldest calls are compared when the oldest one of all is in the other lane: those whose turn is next. */
+const MAX_COMPARED = 200;
 
 /** What is known of calls. Changes nothing. */
 export class Records {
@@ -45,10 +48,27 @@ export class Records {
   }
 
   stats(time: TimeMark): QueueStats {
-    const oldest = this.file.one(
-      `select accepted_at from messages indexed by messages_oldest where state = ${READY} order by seq limit 1`,
+    return this.store.statistics({ calls: this.oldest('calls'), deliveries: this.oldest('deliveries') }, time);
+  }
+
+  /** When the oldest ready call of a lane was accepted. */
+  private oldest(lane: Lane): number | undefined {
+    const { functions } = this.store;
+    const all = this.file.one(
+      `select accepted_at, fn from messages indexed by messages_oldest where state = ${READY} order by seq limit 1`,
     );
-    return this.store.statistics(oldest && Number(oldest.accepted_at), time);
+    if (all === undefined) return undefined;
+    if (functions.with(Number(all.fn)).lane === lane) return Number(all.accepted_at);
+    const sql = `select accepted_at from messages indexed by messages_ready where state = ${READY} and fn = ? and priority = ? order by seq limit 1`;
+    let oldest: number | undefined;
+    let left = MAX_COMPARED;
+    for (const { entry, priority } of functions.withReady(lane)) {
+      if (left === 0) break;
+      left -= 1;
+      const acceptedAt = Number(this.file.one(sql, entry.id, priority)?.accepted_at);
+      oldest = Math.min(oldest ?? acceptedAt, acceptedAt);
+    }
+    return oldest;
   }
 
   private scan({ fnId, cursor, state }: ListQuery, limit: number): readonly MessageRow[] {

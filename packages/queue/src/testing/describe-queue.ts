@@ -674,10 +674,15 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await fnsIn('deliveries')).toEqual(['callback']);
         expect((await queue.list({ lane: 'calls', limit: 10 })).calls).toMatchObject([{ callId }]);
         expect(await fnsIn()).toHaveLength(2);
-        expect(await queue.stats()).toMatchObject({ ready: 1, deliveries: 1, ended: 1 });
+        await advance(2_000);
+        await push();
+        await advance(1_000);
+        const ages = { oldestAgeMs: 1_000, oldestDeliveryAgeMs: 3_000 };
+        expect(await queue.stats()).toMatchObject({ ready: 2, deliveries: 1, ended: 1, ...ages });
         const [delivery] = await deliveries();
         await queue.complete((delivery as Delivery).lease, SUCCESS);
-        expect(await queue.stats()).toMatchObject({ ready: 0, deliveries: 0, ended: 2 });
+        const afterwards = { ready: 1, deliveries: 0, ended: 2, oldestAgeMs: 1_000, oldestDeliveryAgeMs: undefined };
+        expect(await queue.stats()).toMatchObject(afterwards);
       });
 
       it.each(['calls', 'deliveries'] as const)(
