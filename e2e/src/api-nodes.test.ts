@@ -1,16 +1,12 @@
 // needs: postgres
 // takes: 120 s
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts, PostgresServer } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
 import { Agent } from 'undici';
-import { FnfleetCommand } from './harness/command.js';
-import { Footprint } from './harness/footprint.js';
 import { invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
-import { ROOT } from './harness/paths.js';
+import { NodeProcesses } from './harness/node-processes.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(240_000);
@@ -22,33 +18,23 @@ const KILLS = 6;
 describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (database) => {
   let postgres: PostgresServer | undefined;
   let dbUrl: string;
-  let footprint: Footprint;
+  let nodes: NodeProcesses;
   let port: number;
-  let nodes: Map<string, FnfleetCommand>;
   let agent: Agent;
   let fnId: string;
   let appId: string;
 
   beforeEach(async () => {
-    footprint = new Footprint();
-    mkdirSync(path.join(footprint.dataDir, 'iofs'));
+    nodes = new NodeProcesses();
     port = await freePorts(6);
-    nodes = new Map();
     postgres = database === 'Postgres' ? await PostgresServer.start({ fsync: true }) : undefined;
-    dbUrl = postgres ? postgres.url(await postgres.createDatabase()) : `sqlite3://${footprint.dataDir}/fn.db`;
+    dbUrl = postgres ? postgres.url(await postgres.createDatabase()) : `sqlite3://${nodes.footprint.dataDir}/fn.db`;
     agent = new Agent();
     // They migrate the database at the same time.
     await Promise.all([startApi(0), startApi(1)]);
-    await start('runner', {
-      FN_NODE_TYPE: 'pure-runner',
-      FN_PORT: `${port + 4}`,
-      FN_GRPC_PORT: `${port + 5}`,
-      FN_IOFS_PATH: path.join(footprint.dataDir, 'iofs'),
-      FN_DRIVER: 'process',
-      FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions'),
-    });
+    await nodes.startRunner('runner', { port: port + 4, grpcPort: port + 5 });
     for (const at of [0, 1]) {
-      await start(`lb${at}`, {
+      await nodes.start(`lb${at}`, {
         FN_NODE_TYPE: 'lb',
         FN_PORT: `${port + 2 + at}`,
         FN_RUNNER_API_URL: `${apiUrl(at)},${apiUrl(1 - at)}`,
@@ -67,34 +53,20 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
 
   afterEach(async () => {
     await agent.close();
-    await Promise.all([...nodes.values()].map((node) => node.stop()));
+    const left = await nodes.stop();
     await postgres?.close();
-    const left = await footprint.leftovers();
-    footprint.remove();
     expect(left).toEqual([]);
   });
 
   const apiUrl = (at: number) => `http://127.0.0.1:${port + at}`;
   const lbUrl = (at: number) => `http://127.0.0.1:${port + 2 + at}`;
 
-  async function start(name: string, env: Readonly<Record<string, string>>): Promise<void> {
-    const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
-    nodes.set(name, node);
-    await node.prints(/ready/);
-  }
-
   function startApi(at: number): Promise<void> {
-    return start(`api${at}`, {
+    return nodes.start(`api${at}`, {
       FN_NODE_TYPE: 'api',
       FN_PORT: `${port + at}`,
       FN_DB_URL: dbUrl,
     });
-  }
-
-  /** Kills an API node without a chance to clean up. */
-  async function kill(at: number): Promise<void> {
-    nodes.get(`api${at}`)?.signal('SIGKILL');
-    await nodes.get(`api${at}`)?.ended;
   }
 
   async function called(at: number, target = `/invoke/${fnId}`): Promise<number> {
@@ -179,7 +151,7 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
     });
     for (let n = 0; n < KILLS; n += 1) {
       await load.untilAnswered(300);
-      await kill(n % 2);
+      await nodes.kill(`api${n % 2}`);
       await load.untilAnswered(300);
       await startApi(n % 2);
     }
@@ -203,7 +175,7 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
 
   it('goes on when one hangs: no call fails, and changes are still seen', async () => {
     const hung = nodes.get('api0');
-    hung?.signal('SIGSTOP');
+    hung.signal('SIGSTOP');
     try {
       for (let n = 0; n < 20; n += 1) {
         const { id } = await send('POST', '/v2/triggers', trigger(`/hung-${n}`), [1]);
@@ -220,7 +192,7 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
         }
       }
     } finally {
-      hung?.signal('SIGCONT');
+      hung.signal('SIGCONT');
     }
   });
 });

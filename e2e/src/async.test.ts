@@ -1,12 +1,8 @@
 // takes: 25 s
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
-import { FnfleetCommand } from './harness/command.js';
-import { Footprint } from './harness/footprint.js';
 import { type Answer, invoke } from './harness/invoke.js';
-import { ROOT } from './harness/paths.js';
+import { NodeProcesses } from './harness/node-processes.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(300_000);
@@ -21,17 +17,14 @@ interface CallJson {
 
 /** An API node with a queue on disk, a balancer and a runner, each a process; `chaos/` kills them. */
 describe('asynchronous calls', () => {
-  let footprint: Footprint;
+  let nodes: NodeProcesses;
   let port: number;
-  let nodes: Map<string, FnfleetCommand>;
   let fn: Awaited<ReturnType<typeof deployFunction>>;
   let fnId: string;
 
   beforeEach(async () => {
-    footprint = new Footprint();
-    mkdirSync(path.join(footprint.dataDir, 'iofs'));
+    nodes = new NodeProcesses();
     port = await freePorts(4);
-    nodes = new Map();
     await startApi();
     await startRunner();
     await startBalancer();
@@ -40,51 +33,29 @@ describe('asynchronous calls', () => {
   });
 
   afterEach(async () => {
-    await Promise.all([...nodes.values()].map((node) => node.stop()));
-    const left = await footprint.leftovers();
-    footprint.remove();
-    expect(left).toEqual([]);
+    expect(await nodes.stop()).toEqual([]);
   });
 
   const apiUrl = () => `http://127.0.0.1:${port}`;
   const lbUrl = () => `http://127.0.0.1:${port + 1}`;
 
-  async function start(name: string, env: Readonly<Record<string, string>>): Promise<void> {
-    const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
-    nodes.set(name, node);
-    await node.prints(/ready/);
-  }
-
   const startApi = (env: Readonly<Record<string, string>> = {}) =>
-    start('api', {
+    nodes.start('api', {
       FN_NODE_TYPE: 'api',
       FN_PORT: `${port}`,
-      FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
+      FN_DB_URL: `sqlite3://${nodes.footprint.dataDir}/fn.db`,
       ...env,
     });
 
   const startBalancer = () =>
-    start('lb', {
+    nodes.start('lb', {
       FN_NODE_TYPE: 'lb',
       FN_PORT: `${port + 1}`,
       FN_RUNNER_API_URL: apiUrl(),
       FN_RUNNER_ADDRESSES: `127.0.0.1:${port + 3}`,
     });
 
-  const startRunner = () =>
-    start('runner', {
-      FN_NODE_TYPE: 'pure-runner',
-      FN_PORT: `${port + 2}`,
-      FN_GRPC_PORT: `${port + 3}`,
-      FN_IOFS_PATH: path.join(footprint.dataDir, 'iofs'),
-      FN_DRIVER: 'process',
-      FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions'),
-    });
-
-  async function kill(name: string): Promise<void> {
-    nodes.get(name)?.signal('SIGKILL');
-    await nodes.get(name)?.ended;
-  }
+  const startRunner = () => nodes.startRunner('runner', { port: port + 2, grpcPort: port + 3 });
 
   const accept = (knobs: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
     invoke(`${lbUrl()}/invoke/${fnId}`, {
@@ -157,9 +128,9 @@ describe('asynchronous calls', () => {
   });
 
   it('are refused when the queue is full, and accepted and run when there is a runner again', async () => {
-    await nodes.get('api')?.stop();
+    await nodes.get('api').stop();
     await startApi({ FN_MQ_MAX_CALLS: '50' });
-    await kill('runner');
+    await nodes.kill('runner');
     const ids: string[] = [];
     let refusal: Answer | undefined;
     while (refusal === undefined) {

@@ -15,6 +15,13 @@ const ROOM = 1.5;
 const CONTAINER_MB = 64;
 /** A runner removes its containers first, which takes long on a machine that is busy with other tests. */
 const STOP_MS = 120_000;
+const STARTS = 5;
+
+/** That of this process: commands that tests start have the default one otherwise. */
+function engine(): Readonly<Record<string, string>> {
+  const { DOCKER_HOST } = process.env;
+  return DOCKER_HOST === undefined ? {} : { DOCKER_HOST };
+}
 
 /** One node of the fleet: a process of `bin/fnfleet` that is killed and started again with the same settings. */
 class NodeVictim implements Victim {
@@ -29,9 +36,18 @@ class NodeVictim implements Victim {
     this.canBeSuspended = name === 'balancer';
   }
 
+  /** As a supervisor does: a node that does not start, for example because the Docker engine does not answer, is started again. */
   async start(): Promise<void> {
-    this.process = new FnfleetCommand(['node'], { env: this.env });
-    await this.process.prints(/ready/);
+    for (let left = STARTS - 1; ; left -= 1) {
+      this.process = new FnfleetCommand(['node'], { env: this.env });
+      try {
+        await this.process.prints(/ready/);
+        return;
+      } catch (error) {
+        if (left === 0) throw error;
+        await this.kill();
+      }
+    }
   }
 
   async kill(): Promise<void> {
@@ -83,7 +99,7 @@ export class ChaosFleet {
     const port = await freePorts(4);
     const store = await open(footprint.dataDir);
     const [apiUrl, lbUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
-    const shared = { ...footprint.env, ...PATIENCE, FN_BIND_ADDRESS: '127.0.0.1', FN_LOG_LEVEL: logLevel };
+    const shared = { ...footprint.env, ...engine(), ...PATIENCE, FN_BIND_ADDRESS: '127.0.0.1', FN_LOG_LEVEL: logLevel };
     const nodes = [
       new NodeVictim('API node', {
         ...shared,

@@ -126,7 +126,8 @@ export async function chaos(
     }
   } finally {
     if (logs !== undefined) fleet?.saveLogs(logs);
-    left = (await fleet?.stop()) ?? [];
+    // What went wrong before is what matters.
+    left = (await fleet?.stop().catch((error: Error) => [`the fleet: ${error.message}`])) ?? [];
     await recorder.close();
   }
   const seconds = (performance.now() - startedAt) / 1_000;
