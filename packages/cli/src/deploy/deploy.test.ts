@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
 import { plainFetch } from '../access/secure-fetch.js';
-import { ApiClient } from '../api-client.js';
+import { ApiClient, type TriggerSpec } from '../api-client.js';
 import { runCommand } from '../test-kit/run-command.js';
 import { deploy, deployFunction, invokeUrl, triggerUrl } from './deploy.js';
 
@@ -46,7 +46,7 @@ it('does not overwrite what somebody else changes while it decides', async () =>
 
 describe('triggers', () => {
   const trigger = (name: string, source: string) => ({ name, type: 'http', source }) as const;
-  const put = (name: string, triggers: readonly ReturnType<typeof trigger>[], options = {}) =>
+  const put = (name: string, triggers: readonly TriggerSpec[], options = {}) =>
     deploy(api, 'shop', { spec: { name, image: `${name}:1` }, triggers }, options);
   const namesOf = async (name: string) => {
     const app = await api.findApp('shop');
@@ -64,6 +64,25 @@ describe('triggers', () => {
       'http://lb:8081/t/shop/pay',
       'http://lb:8081/t/shop/pay-now',
     ]);
+  });
+
+  it('have the annotations of func.yaml, and keep those that somebody else has set', async () => {
+    const wanted = (annotations: Record<string, unknown>) => put('hook', [{ ...trigger('in', '/hook'), annotations }]);
+    const annotations = async () => {
+      const app = await api.findApp('shop');
+      const found = (await api.listTriggers(app?.id ?? '')).find(({ name }) => name === 'in');
+      return found as typeof found & { readonly annotations: Record<string, unknown> };
+    };
+    await wanted({ 'fnfleet/invoke-type': 'async', team: 'x' });
+    const { id, annotations: first } = await annotations();
+    expect(first).toMatchObject({ 'fnfleet/invoke-type': 'async', team: 'x', 'fnfleet/deployed': true });
+    await api.updateTrigger(id, { annotations: { owner: 'me' } }, await annotations());
+    await wanted({ 'fnfleet/invoke-type': 'sync' });
+    const { annotations: second } = await annotations();
+    expect(second).toMatchObject({ 'fnfleet/invoke-type': 'sync', team: 'x', owner: 'me' });
+    await put('hook', [trigger('in', '/hook')]);
+    expect((await annotations()).annotations).toEqual(second);
+    await expect(wanted({ 'fnfleet/invoke-type': 'later' })).rejects.toThrow('It should be "sync" or "async"');
   });
 
   it('are renamed if func.yaml has a new name for a source, and keep their ids', async () => {

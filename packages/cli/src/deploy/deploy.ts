@@ -172,8 +172,8 @@ export function invokeUrl(fn: FnRef): string {
 
 /** The change of a trigger's annotations. Options that func.yaml does not have are removed. */
 function annotationsOf(trigger: TriggerSpec): Annotations {
-  const options = isSchedule(trigger) ? { [SCHEDULE_ANNOTATION]: '', ...trigger.annotations } : {};
-  return { ...options, ...DEPLOYED_TRIGGER };
+  const options = isSchedule(trigger) ? { [SCHEDULE_ANNOTATION]: '' } : {};
+  return { ...options, ...trigger.annotations, ...DEPLOYED_TRIGGER };
 }
 
 /** In words: where a trigger is called, or when it fires next. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { SCHEDULE_ANNOTATION, SCHEDULE_TYPE } from '@fnfleet/core';
+import { isDeployedAnnotation, SCHEDULE_ANNOTATION, SCHEDULE_TYPE } from '@fnfleet/core';
 import type { TriggerRef, TriggerSpec } from '../api-client.js';
 import { isDeployedTrigger } from './managed.js';
 import { bySource } from './source-order.js';
@@ -74,12 +74,12 @@ type Pair = TriggerPlan['change'][number];
 
 /** A trigger that somebody else created becomes ours once func.yaml names it. */
 function isAsWanted({ existing, spec }: Pair): boolean {
-  const hasSameOptions = isDeepStrictEqual(
-    existing.annotations?.[SCHEDULE_ANNOTATION],
-    spec.annotations?.[SCHEDULE_ANNOTATION],
-  );
   const isSame = existing.name === spec.name && existing.source === spec.source;
-  return isSame && isDeployedTrigger(existing) && (hasSameOptions || !isSchedule(spec));
+  // Options that func.yaml does not have are removed; other annotations stay.
+  const given = Object.keys(spec.annotations ?? {}).filter((key) => !isDeployedAnnotation(key));
+  const compared = isSchedule(spec) ? [...given, SCHEDULE_ANNOTATION] : given;
+  const hasSame = (key: string) => isDeepStrictEqual(existing.annotations?.[key], spec.annotations?.[key]);
+  return isSame && isDeployedTrigger(existing) && compared.every(hasSame);
 }
 
 export function isSchedule({ type }: { readonly type?: string }): boolean {

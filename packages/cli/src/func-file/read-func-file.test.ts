@@ -205,6 +205,11 @@ it.each([
     'func.yaml:3: triggers[1].source: two triggers have the source "/t"',
   ],
   [
+    'a schedule with its options in two places',
+    'triggers:\n- {name: s, type: schedule, source: "@daily", schedule: {}, annotations: {fnfleet/schedule: {}}}\n',
+    'func.yaml:2: triggers[0].schedule: the annotation fnfleet/schedule has the options as well: write one of them',
+  ],
+  [
     'a name with an owner',
     'name: me/hello\n',
     'func.yaml:1: name: a function\'s name has no slash, got "me/hello": write `name: hello`, and name the registry with FN_REGISTRY or `image`',
@@ -294,11 +299,29 @@ describe('what has no effect', () => {
     [
       'an annotation that none of ours is like',
       'annotations: {fnfleet/pool: a}\n',
-      'func.yaml:1: annotations.fnfleet/pool is unknown and has no effect; did you mean fnfleet/standby or fnfleet/idempotent?',
+      'func.yaml:1: annotations.fnfleet/pool is unknown and has no effect; did you mean fnfleet/standby or fnfleet/idempotent or fnfleet/async or fnfleet/callbacks?',
+    ],
+    [
+      'an annotation of functions in a trigger',
+      'triggers:\n- {name: t, source: /t, annotations: {fnfleet/async: {attempts: 2}}}\n',
+      'func.yaml:2: triggers[0].annotations.fnfleet/async is unknown and has no effect; did you mean fnfleet/invoke-type?',
     ],
     ['another document', 'name: a\n---\nname: b\n', 'func.yaml: documents after the first one are ignored'],
     ['an older schema', 'schema_version: 1\nname: a\n', 'func.yaml:1: schema_version is 1; it is read as 20180708'],
   ])('is reported: %s', (_, text, note) => expect(notes(text)).toEqual([note]));
+
+  it('is not reported of annotations that decide about asynchronous calls', () => {
+    const ofFn = 'annotations: {fnfleet/async: {attempts: 2}, fnfleet/callbacks: {on_failure: {fn_id: f}}}';
+    const ofTriggers = 'triggers:\n- {name: t, source: /t, annotations: {fnfleet/invoke-type: async, team: x}}\n';
+    const schedule = "- {name: s, type: schedule, source: '@daily', annotations: {fnfleet/schedule: {paused: true}}}\n";
+    const file = read(`${ofFn}\n${ofTriggers}${schedule}`);
+    expect(file.notes).toEqual([]);
+    expect(file.spec.annotations).toMatchObject({ 'fnfleet/async': { attempts: 2 } });
+    expect(file.triggers.map(({ annotations }) => annotations)).toEqual([
+      { 'fnfleet/invoke-type': 'async', team: 'x' },
+      { 'fnfleet/schedule': { paused: true } },
+    ]);
+  });
 
   it('is not reported where anchors for aliases are kept', () => {
     expect(notes('name: a\nx-anything: 1\nshared: &shared {A: 1}\nconfig: *shared\n')).toEqual([]);

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import {
+  ASYNC_ANNOTATION,
+  CALLBACKS_ANNOTATION,
   IDEMPOTENT_ANNOTATION,
+  INVOKE_TYPE_ANNOTATION,
   printableLine,
   readSmallFileSync,
   SCHEDULE_ANNOTATION,
@@ -17,7 +20,11 @@ const FILES = ['func.yaml', 'func.yml', 'func.json'] as const;
 const SCHEMA_VERSION = '20180708';
 /** The prefix of annotations that have an effect here. */
 const OURS = 'fnfleet/';
-const ANNOTATIONS: ReadonlySet<string> = new Set([STANDBY_ANNOTATION, IDEMPOTENT_ANNOTATION]);
+const FN_ANNOTATIONS: ReadonlySet<string> = new Set([
+  ...[STANDBY_ANNOTATION, IDEMPOTENT_ANNOTATION, ASYNC_ANNOTATION, CALLBACKS_ANNOTATION],
+]);
+const HTTP_ANNOTATIONS: ReadonlySet<string> = new Set([INVOKE_TYPE_ANNOTATION]);
+const SCHEDULE_ANNOTATIONS: ReadonlySet<string> = new Set([SCHEDULE_ANNOTATION]);
 /** Maximum number of notes about keys without effect. */
 const MAX_NOTES = 20;
 
@@ -80,7 +87,7 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
     ...(document.hasMore ? [`${file}: documents after the first one are ignored`] : []),
     ...schemaNotes(document, fields.get('schema_version')),
     ...unusedNotes(document, fields, FIELDS),
-    ...annotationNotes(document, fields.get('annotations')),
+    ...annotationNotes(document, fields.get('annotations'), FN_ANNOTATIONS),
   ];
   const triggers = triggersOf(document, fields.get('triggers'), notes);
   const beyond = notes.length - MAX_NOTES;
@@ -151,6 +158,7 @@ function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: str
     const fields = document.map(item);
     notes.push(...unusedNotes(document, fields, TRIGGER_FIELDS));
     const options = fields.get('schedule');
+    const annotations = annotationsOf(document, fields.get('annotations'));
     const field = (name: string) => fields.get(name) ?? { ...item, node: undefined };
     const [name, type, source = ''] = ['name', 'type', 'source'].map((key) => textOf(document, fields.get(key)));
     if (name === undefined) throw document.problem(field('name'), 'expected a trigger with a name');
@@ -164,18 +172,29 @@ function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: str
     }
     if (names.has(name)) throw document.problem(field('name'), `two triggers have the name ${shown(name)}`);
     names.add(name);
-    if (isSchedule) return scheduleOf(name, source, options && document.json(options));
+    const known = isSchedule ? SCHEDULE_ANNOTATIONS : HTTP_ANNOTATIONS;
+    notes.push(...annotationNotes(document, fields.get('annotations'), known));
+    if (isSchedule) {
+      if (options !== undefined && annotations?.[SCHEDULE_ANNOTATION] !== undefined)
+        throw document.problem(
+          options,
+          `the annotation ${SCHEDULE_ANNOTATION} has the options as well: write one of them`,
+        );
+      return withAnnotations(
+        { name, type: SCHEDULE_TYPE, source },
+        options === undefined ? annotations : { ...annotations, [SCHEDULE_ANNOTATION]: document.json(options) },
+      );
+    }
     if (options !== undefined)
       notes.push(`${document.at(options.line)}: ${options.path} has no effect: the type is http`);
     if (sources.has(source)) throw document.problem(field('source'), `two triggers have the source ${shown(source)}`);
     sources.add(source);
-    return { name, type: 'http', source };
+    return withAnnotations({ name, type: 'http', source }, annotations);
   });
 }
 
-function scheduleOf(name: string, source: string, options: unknown): TriggerSpec {
-  const annotations = options === undefined ? {} : { annotations: { [SCHEDULE_ANNOTATION]: options } };
-  return { name, type: SCHEDULE_TYPE, source, ...annotations };
+function withAnnotations(trigger: TriggerSpec, annotations: TriggerSpec['annotations']): TriggerSpec {
+  return annotations === undefined ? trigger : { ...trigger, annotations };
 }
 
 function schemaNotes(document: YamlDocument, entry: Entry | undefined): string[] {
@@ -203,11 +222,11 @@ function unusedNotes(document: YamlDocument, fields: Map<string, Entry>, known: 
 }
 
 /** Annotations are free-form, but those with our prefix have to be known ones. */
-function annotationNotes(document: YamlDocument, entry: Entry | undefined): string[] {
+function annotationNotes(document: YamlDocument, entry: Entry | undefined, known: ReadonlySet<string>): string[] {
   if (entry === undefined) return [];
-  const unknown = [...document.map(entry).values()].filter(({ key }) => key.startsWith(OURS) && !ANNOTATIONS.has(key));
+  const unknown = [...document.map(entry).values()].filter(({ key }) => key.startsWith(OURS) && !known.has(key));
   return unknown.map(({ key, path: at, line }) => {
-    const nearest = nearestName(key, ANNOTATIONS) ?? [...ANNOTATIONS].join(' or ');
+    const nearest = nearestName(key, known) ?? [...known].join(' or ');
     return `${document.at(line)}: ${printableLine(at, 100)} is unknown and has no effect; did you mean ${nearest}?`;
   });
 }
@@ -235,7 +254,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'cmd',
 ]);
 
-const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source', 'schedule']);
+const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source', 'schedule', 'annotations']);
 
 const ROUTE = 'routes no longer exist: write a list of triggers, each with name, type http and source';
 const GONE = 'Fn has dropped it';
@@ -246,7 +265,7 @@ const WITHOUT_EFFECT: ReadonlyMap<string, string> = new Map([
   ['content_type', 'a call has the content type that its caller sends'],
   ['expects', 'only `fn run` reads it; required configuration is not checked'],
   ['tests', GONE],
-  ['type', 'the caller of a function decides whether a call is detached'],
+  ['type', `the caller decides whether a call is asynchronous, or a trigger with ${INVOKE_TYPE_ANNOTATION}`],
   ['format', 'every function speaks HTTP over its socket'],
   ['cpus', GONE],
   ['headers', GONE],
