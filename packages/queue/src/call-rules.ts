@@ -128,7 +128,9 @@ export abstract class CallRules {
     this.keepResult(row, head.length > this.bounds.maxResultBytes ? '' : head, body, bodyBytes);
     if (log !== undefined) this.keepLog(row, log);
     this.functions.with(row.fn).rests = 0;
-    this.end(this.deliveryEnds(row, 'completed', undefined, time), SUCCESS, undefined, time);
+    const isOnly = row.deliveries === 0;
+    const over = isOnly ? { ...row, deliveries: 1 } : this.deliveryEnds(row, 'completed', undefined, time);
+    this.end(over, SUCCESS, undefined, time);
     return { kind: 'completed' };
   }
 
@@ -330,17 +332,19 @@ export abstract class CallRules {
   /** A running call becomes ready again, at once or later. */
   private release(row: MessageRow, delayMs: number, time: TimeMark): void {
     const state = delayMs > 0 ? DELAYED : READY;
-    const { attempt, failures } = row;
-    this.update(row, { state, due: delayMs > 0 ? time.at + delayMs : null, attempt, failures, token: null });
+    const { attempt, failures, deliveries } = row;
+    const due = delayMs > 0 ? time.at + delayMs : null;
+    this.update(row, { state, due, attempt, failures, deliveries, token: null });
     this.recount(row, state);
   }
 
   /** A call ends: success, dead, or cancelled. */
   private end(row: MessageRow, state: number, reason: Reason | undefined, time: TimeMark): void {
     const keepMs = state === DEAD ? this.bounds.keepDeadMs : this.bounds.keepMs;
-    const { failures } = row;
+    const { failures, deliveries } = row;
     const kept = reason === undefined ? null : JSON.stringify(reason);
-    const ended = this.update(row, { state, due: time.at + keepMs, ended_wall: time.wall, reason: kept, failures });
+    const due = time.at + keepMs;
+    const ended = this.update(row, { state, due, ended_wall: time.wall, reason: kept, failures, deliveries });
     if (state !== DEAD) this.deletePayload(ended);
     this.recount(row, state);
     this.follow(row, state, time);
@@ -360,6 +364,7 @@ export abstract class CallRules {
     this.insert({ callId, fnId, lane, head, policy, body: new Uint8Array() }, entry, time);
   }
 
+  /** What becomes of the call then also writes how many deliveries it has had. */
   private deliveryEnds(
     row: MessageRow,
     end: PastDelivery['end'],
@@ -369,7 +374,7 @@ export abstract class CallRules {
     const n = row.deliveries + 1;
     const kept = reason === undefined ? null : JSON.stringify(reason);
     this.keepDelivery(row, n, { endedWall: time.wall, end, reason: kept }, n - this.bounds.maxHistory);
-    return this.update(row, { deliveries: n });
+    return { ...row, deliveries: n };
   }
 
   private recount(row: MessageRow, to: number | undefined): void {

@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { decodeFrames, encodeFrames, systemClock } from '@fnfleet/core';
+import { type Clock, decodeFrames, encodeFrames, systemClock } from '@fnfleet/core';
 import type { NewMessage } from '@fnfleet/queue';
 import { ApiNodes } from '../lookup/api-nodes.js';
 import { ApiQueues } from './api-queues.js';
+import type { CallSource } from './call-queues.js';
 
 type Said = Record<string, unknown>;
 interface Reply {
@@ -61,13 +62,24 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close();
 });
 
+/** What happens after 5 ms: when a test says so. */
+let soon: (() => void)[];
+beforeEach(() => {
+  soon = [];
+});
+
 async function queues(...scripts: Script[]): Promise<{ queues: ApiQueues; nodes: ScriptedNode[] }> {
   const nodes = await Promise.all(scripts.map((script) => ScriptedNode.start(script)));
   open.push(...nodes);
   const clock = { ...systemClock, sleep: () => Promise.resolve() };
   let now = 0;
-  const hurried = {
+  const hurried: Clock = {
     ...clock,
+    after(ms, act, options) {
+      if (ms !== 5) return systemClock.after(ms, act, options);
+      soon.push(act);
+      return { cancel: () => (soon = soon.filter((other) => other !== act)) };
+    },
     now: () => {
       now += 100;
       return now as ReturnType<typeof systemClock.now>;
@@ -265,6 +277,66 @@ describe('a consumer', () => {
         ],
       ],
     ]);
+  });
+
+  describe('with eight calls', () => {
+    const eight = encodeFrames(
+      Array.from({ length: 8 }, (_, n) => ({
+        head: `{"call_id":"c${n}","token":"t","fn_id":"f","attempt":1,"head":"{}"}`,
+        body: Buffer.alloc(0),
+      })),
+    );
+    const request = { holder: 'lb', limit: 8, leaseMs: 30_000 };
+    let node: ScriptedNode;
+    let source: CallSource;
+    const end = async (n: number) => {
+      const reported = source.complete({ callId: `c${n}`, token: 't' }, { head: '', body: Buffer.alloc(0) });
+      // Whatever it sends without waiting is on its way.
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return { reported };
+    };
+    const reports = () =>
+      node.heard.filter(([route]) => route === 'settle').map(([, heads]) => heads.map(({ call_id }) => call_id));
+
+    beforeEach(async () => {
+      const { queues: made, nodes } = await queues((route, heads) =>
+        route === 'reserve'
+          ? { status: 200, body: eight }
+          : { status: 200, body: JSON.stringify({ answers: heads.map(() => ({ kind: 'completed' })) }) },
+      );
+      [node] = nodes as [ScriptedNode];
+      [source] = made.sources() as [CallSource];
+      await source.reserve(request);
+    });
+
+    it('reports together what ends within 5 ms, and at once when half as many as run have ended', async () => {
+      const first = await end(0);
+      expect(reports()).toEqual([]);
+      soon.shift()?.();
+      await first.reported;
+      expect(reports()).toEqual([['c0']]);
+      await end(1);
+      await end(2);
+      const last = await end(3);
+      await last.reported;
+      expect(reports()).toEqual([['c0'], ['c1', 'c2', 'c3']]);
+      expect(soon).toEqual([]);
+    });
+
+    it('reports the end of the last one at once', async () => {
+      const all = Promise.all([0, 1, 2, 3, 4, 5, 6].map(async (n) => (await end(n)).reported));
+      await all;
+      await (await end(7)).reported;
+      expect(reports().at(-1)).toEqual(['c7']);
+      expect(soon).toEqual([]);
+    });
+
+    it('reports what waits together with a request for more', async () => {
+      const { reported } = await end(0);
+      await Promise.all([source.reserve(request), reported]);
+      expect(reports()).toEqual([['c0']]);
+      expect(soon).toEqual([]);
+    });
   });
 
   it('reports at another node that has taken over the queue, and again until one answers', async () => {

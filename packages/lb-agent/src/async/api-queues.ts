@@ -41,11 +41,18 @@ const LEAST_SILENCE_MS = 1_000;
 const END_MS = 2_000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1_000;
+/**
+ * How long the end of a call waits for others, and for how many at most: a request and a transaction for many cost as much as for
+ * few.
+ */
+const GATHER_MS = 5;
+const GATHERED = 32;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
 const MAX_BATCH = 200;
 const MAX_BATCH_BYTES = 4 * MIB;
 const MAX_ANSWER_BYTES = 8 * MIB;
 const MAX_RESERVED = 1_000;
+const NO_BODY = new Uint8Array();
 
 export interface ApiQueuesOptions {
   readonly nodes: ApiNodes;
@@ -103,7 +110,7 @@ export class ApiQueues implements CallQueues {
 
   private of(node: ApiNode): ApiQueue {
     const known = this.queues.get(node);
-    const queue = known ?? new ApiQueue(this, node);
+    const queue = known ?? new ApiQueue(this, node, this.options.clock);
     if (known === undefined) this.queues.set(node, queue);
     return queue;
   }
@@ -250,22 +257,31 @@ interface Waiting {
   readonly answer: Deferred<unknown>;
 }
 
-/** The queue of one API node. What is reported at the same time travels together. */
+/** The queue of one API node. What is reported at about the same time travels together. */
 class ApiQueue implements CallSource {
   private waiting: Waiting[] = [];
+  /** Calls of it whose end has not been reported. */
+  private leased = 0;
+  private isUrgent = false;
   private isSending = false;
+  private timer: Timer | undefined;
 
   constructor(
     private readonly queues: ApiQueues,
     private readonly node: ApiNode,
+    private readonly clock: Clock,
   ) {}
 
-  reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
-    return this.queues.reserve(this.node, request, signal);
+  async reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    // They share a transaction.
+    if (this.waiting.length > 0 && !this.isSending) void this.sendAll();
+    const deliveries = await this.queues.reserve(this.node, request, signal);
+    this.leased += deliveries.length;
+    return deliveries;
   }
 
   extend(lease: Lease, leaseMs: number): Promise<{ readonly kind: 'extended' } | LeaseLost> {
-    return this.settle(lease, { kind: 'extend', lease_ms: leaseMs });
+    return this.send({ ...namesOf(lease), kind: 'extend', lease_ms: leaseMs }) as ReturnType<CallSource['extend']>;
   }
 
   complete(lease: Lease, { head, body, log }: CallResult): Promise<{ readonly kind: 'completed' } | LeaseLost> {
@@ -286,26 +302,46 @@ class ApiQueue implements CallSource {
 
   /** Makes a reservation that waits end soon. Travels with the ends of calls, which are often the reason. */
   endPoll(poll: string): void {
+    this.isUrgent = true;
     // If that fails, the request is cut off.
     this.send({ kind: 'end_poll', poll }).catch(() => undefined);
   }
 
-  private settle<T>({ callId, token }: Lease, what: object, body?: Uint8Array): Promise<T> {
-    return this.send({ call_id: callId, token, ...what }, body) as Promise<T>;
+  /** Reports an end. */
+  private settle<T>(lease: Lease, what: object, body?: Uint8Array): Promise<T> {
+    this.leased = Math.max(0, this.leased - 1);
+    return this.send({ ...namesOf(lease), ...what }, body) as Promise<T>;
   }
 
-  private send(what: object, body: Uint8Array = Buffer.alloc(0)): Promise<unknown> {
+  private send(what: object, body: Uint8Array = NO_BODY): Promise<unknown> {
     const answer = new Deferred<unknown>();
     this.waiting.push({ frame: { head: JSON.stringify(what), body }, answer });
-    if (!this.isSending) {
-      this.isSending = true;
-      setImmediate(() => void this.sendAll());
-    }
+    this.sendSoon();
     return answer.promise;
   }
 
+  private sendSoon(): void {
+    if (this.isSending) return;
+    if (!this.isEnough) {
+      this.timer ??= this.clock.after(GATHER_MS, () => void this.sendAll());
+      return;
+    }
+    this.isSending = true;
+    this.timer?.cancel();
+    setImmediate(() => void this.sendAll());
+  }
+
+  /** Whether it is not worth while to wait for others: if few calls run, few can end soon. */
+  private get isEnough(): boolean {
+    return this.isUrgent || this.waiting.length >= Math.min(GATHERED, this.leased / 2);
+  }
+
   private async sendAll(): Promise<void> {
-    while (this.waiting.length > 0) {
+    this.isSending = true;
+    do {
+      this.timer?.cancel();
+      this.timer = undefined;
+      this.isUrgent = false;
       const batch = this.waiting.splice(0, batchSize(this.waiting));
       try {
         const answers = await this.queues.settle(
@@ -316,9 +352,14 @@ class ApiQueue implements CallSource {
       } catch (error) {
         for (const { answer } of batch) answer.reject(error);
       }
-    }
+    } while (this.waiting.length > 0 && this.isEnough);
     this.isSending = false;
+    if (this.waiting.length > 0) this.sendSoon();
   }
+}
+
+function namesOf({ callId, token }: Lease): object {
+  return { call_id: callId, token };
 }
 
 function batchSize(waiting: readonly Waiting[]): number {

@@ -21,6 +21,7 @@ import {
   type QueuedRequest,
   readTraceParent,
   SpanKind,
+  type Timer,
   type TraceContext,
   withActiveTrace,
 } from '@fnfleet/core';
@@ -32,6 +33,7 @@ import { invokeHead, triggerHead } from '../http/response-head.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { CallSource, DequeueAccess } from './call-queues.js';
+import { CallsAhead } from './calls-ahead.js';
 import { CollectedResponse } from './collected-response.js';
 import { FunctionShares, type Wanted } from './function-shares.js';
 import type { Pace } from './pace.js';
@@ -45,6 +47,10 @@ const MAX_REST_MS = 15_000;
 /** How often it looks whether there is room for asynchronous calls. */
 const GATE_MS = 100;
 const LEASE_MS = 30_000;
+/** How long a call that was leased ahead may wait for its start. */
+const MAX_AHEAD_MS = 250;
+/** Ends that the queue has not confirmed, in addition to as many as may run. */
+const UNCONFIRMED = 64;
 /** Pause of a function after a call that no runner took, and of all functions if nothing is known about the runners. */
 const UNPLACED_REST_MS = 1_000;
 /** How long a call may look for a runner: sync calls wait longer, and get what becomes free. */
@@ -61,7 +67,7 @@ export interface AsyncConsumerParts {
   readonly queues: DequeueAccess;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
-  readonly pace: Pick<Pace, 'room' | 'start'>;
+  readonly pace: Pick<Pace, 'room' | 'start' | 'free' | 'isOpen'>;
   /** How long it has a call unless it renews its lease; 30 s by default. */
   readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. */
@@ -86,7 +92,7 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  *
  * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than
  *     its limit and its pace allow, nor of a function more than its share. Those that arrive later, because the queue had none, are
- *     given back.
+ *     given back. So are those that were leased ahead and cannot start soon.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
@@ -97,6 +103,15 @@ export class AsyncConsumer {
   /** Calls that run, and those whose end is being reported. */
   private readonly inflight: InflightTracker;
   private readonly shares: FunctionShares;
+  private readonly ahead: CallsAhead<CallSource, Delivery>;
+  private aheadTimer: Timer | undefined;
+  /** Whether the queue seems to have more calls. */
+  private hasMore = false;
+  /** The loop goes on when fewer than these wait that were leased ahead. */
+  private enoughAhead = 0;
+  /** Whether the fleet had room, and until when that is taken for granted. */
+  private hadRoom = false;
+  private hadRoomUntil: MonoMs = LONG_AGO;
   /** Ends the wait for calls when others are wanted. */
   private asked: { readonly wanted: Wanted; readonly outdated: AbortController } | undefined;
   private readonly rests = new Map<CallSource, { until: MonoMs; failures: number }>();
@@ -108,6 +123,7 @@ export class AsyncConsumer {
   constructor(private readonly parts: AsyncConsumerParts) {
     this.inflight = new InflightTracker(parts.clock);
     this.shares = new FunctionShares(parts.limit);
+    this.ahead = new CallsAhead(parts.clock);
     countFromZero('lb_async_running');
     countFromZero('lb_async_attempts', ...ENDS.map((end) => ({ end })));
     this.looped = parts.limit > 0 ? this.loop() : Promise.resolve();
@@ -117,6 +133,8 @@ export class AsyncConsumer {
   stop(): void {
     this.stopping.abort();
     this.asked?.outdated.abort();
+    this.giveBackAhead(0);
+    this.aheadTimer?.cancel();
     this.onFree?.();
   }
 
@@ -131,48 +149,65 @@ export class AsyncConsumer {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       // While the queue is slow, ends that it has not confirmed do not pile up.
-      if (this.shares.free === 0 || this.inflight.size >= 2 * limit) await this.oneEnds();
+      if (this.inflight.size >= 2 * limit + UNCONFIRMED) await this.oneEnds(Number.POSITIVE_INFINITY);
       else if (clock.now() < this.restUntil) await clock.sleep(this.restUntil - clock.now(), signal);
       else await this.takeIfRoom();
     }
   }
 
   private async takeIfRoom(): Promise<void> {
+    const { pace, clock } = this.parts;
     const room = await this.room();
-    if (room <= 0) await this.parts.clock.sleep(GATE_MS, this.stopping.signal);
-    else await this.take(room);
+    const aheadLimit = this.hasMore && this.hadRoom && pace.isOpen ? this.ahead.limit : 0;
+    const isAhead = aheadLimit > 0;
+    const now = this.shares.wanted();
+    const wanted = isAhead ? this.shares.wanted(this.ahead.missing()) : now;
+    const limit = Math.max(0, Math.min(room, now.limit)) + wanted.limit - now.limit;
+    // One request for many calls costs as much as one for few.
+    if (limit > 0 && 2 * limit >= aheadLimit) await this.take({ ...wanted, limit }, isAhead);
+    else if (limit === 0 && this.shares.free > 0 && !isAhead) await clock.sleep(GATE_MS, this.stopping.signal);
+    else await this.oneEnds(isAhead ? aheadLimit / 2 : Number.POSITIVE_INFINITY);
   }
 
   /** A1. @returns how many more calls may start */
   private async room(): Promise<number> {
-    const { agent, limit, pace } = this.parts;
-    return hasRoom(agent.fleetStatus()) ? pace.room(limit - this.shares.free) : 0;
+    const { limit, pace } = this.parts;
+    return this.fleetHasRoom() ? pace.room(limit - this.shares.free) : 0;
   }
 
-  private oneEnds(): Promise<void> {
+  private fleetHasRoom(): boolean {
+    this.hadRoom = hasRoom(this.parts.agent.fleetStatus());
+    this.hadRoomUntil = later(this.parts.clock.now(), GATE_MS);
+    return this.hadRoom;
+  }
+
+  /** @param ahead or when fewer than these wait that were leased ahead */
+  private oneEnds(ahead: number): Promise<void> {
+    this.enoughAhead = ahead;
     return new Promise((resolve) => {
       this.onFree = resolve;
     });
   }
 
-  private async take(room: number): Promise<void> {
+  /** @param isAhead whether some of the calls are to wait for their start, so that the queue is not asked to wait for calls */
+  private async take(wanted: Wanted, isAhead: boolean): Promise<void> {
     const { clock, holder, leaseMs = LEASE_MS } = this.parts;
     const { signal } = this.stopping;
     const ready = this.ready();
     const source = ready[this.turn++ % Math.max(1, ready.length)];
     if (source === undefined) return clock.sleep(FIRST_REST_MS, signal);
-    const waitMs = ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
-    const wanted = this.shares.wanted();
+    const waitMs = isAhead ? 0 : ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
     const outdated = new AbortController();
     const since = clock.now();
     this.asked = { wanted, outdated };
     try {
-      const limit = Math.min(room, wanted.limit);
-      const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted, limit }, outdated.signal);
+      const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted }, outdated.signal);
       this.rests.delete(source);
+      this.hasMore = 2 * deliveries.length >= wanted.limit;
       const isLate = clock.now() >= later(since, GATE_MS);
-      const stillRoom = isLate ? await this.room() : deliveries.length;
-      for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < stillRoom);
+      const room = isLate ? await this.room() : Number.POSITIVE_INFINITY;
+      if (isAhead && room > 0) this.hold(source, deliveries);
+      else for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < room);
     } catch (error) {
       if (signal.aborted) return;
       const failures = (this.rests.get(source)?.failures ?? 0) + 1;
@@ -182,6 +217,38 @@ export class AsyncConsumer {
     } finally {
       this.asked = undefined;
     }
+  }
+
+  /** Starts those that may start now; the others start when calls end. */
+  private hold(source: CallSource, deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.ahead.add(source, delivery);
+    this.startAhead();
+    if (this.stopping.signal.aborted) this.giveBackAhead(0);
+    this.watchAhead();
+  }
+
+  private startAhead(): void {
+    const { limit, pace, clock } = this.parts;
+    while (this.ahead.size > 0 && pace.free(limit - this.shares.free) > 0) {
+      if (!(clock.now() < this.hadRoomUntil ? this.hadRoom : this.fleetHasRoom())) return;
+      const call = this.ahead.next((fnId) => this.shares.admits(fnId));
+      if (call === undefined) return;
+      this.start(call.source, call.delivery, true);
+    }
+  }
+
+  /** Those that cannot start soon are for others. */
+  private watchAhead(): void {
+    if (this.ahead.size === 0) return;
+    this.aheadTimer ??= this.parts.clock.after(MAX_AHEAD_MS, () => {
+      this.aheadTimer = undefined;
+      this.giveBackAhead(MAX_AHEAD_MS);
+      this.watchAhead();
+    });
+  }
+
+  private giveBackAhead(olderThanMs: number): void {
+    for (const { source, delivery } of this.ahead.olderThan(olderThanMs)) this.start(source, delivery, false);
   }
 
   /** The queues that are not resting. Queues that are gone are forgotten. */
@@ -207,11 +274,13 @@ export class AsyncConsumer {
   private free(fnId: string): void {
     this.shares.end(fnId);
     count('lb_async_running', -1);
+    this.startAhead();
     this.wake();
     if (this.asked !== undefined && this.shares.isOutdated(this.asked.wanted)) this.asked.outdated.abort();
   }
 
   private wake(): void {
+    if (this.ahead.size > this.enoughAhead && !this.stopping.signal.aborted) return;
     this.onFree?.();
     this.onFree = undefined;
   }
@@ -231,6 +300,7 @@ export class AsyncConsumer {
     } finally {
       endRenewal();
     }
+    if (end.kind === 'complete' || end.kind === 'retry') this.ahead.ended(fnId);
     if (end.kind === 'giveBack' && end.pause === 'all')
       this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
     count('lb_async_attempts', 1, { end: end.kind });

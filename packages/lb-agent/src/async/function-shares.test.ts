@@ -66,6 +66,29 @@ it('a function that is wanted again makes what was asked outdated', () => {
   expect(shares.isOutdated(wanted)).toBe(true);
 });
 
+it('a function gets what is wanted ahead of it, whatever it has, and others as if nothing was', () => {
+  const shares = new FunctionShares(16);
+  fill(shares, ['quick']);
+  const now = shares.wanted();
+  expect(now).toEqual({ limit: 1, perFunction: 8, held: new Map([['quick', 10]]) });
+  const ahead = new Map(Object.entries({ quick: 20, slow: -1 }));
+  // 20 more of `quick`; of another function as many as without.
+  expect(shares.wanted(ahead)).toEqual({
+    limit: 20,
+    perFunction: 8,
+    held: new Map(Object.entries({ quick: -12, slow: 1 })),
+  });
+});
+
+it.each([1, 2, 4, 16, 64])('of %i calls, a function may start as many as it may have', (limit) => {
+  const shares = new FunctionShares(limit);
+  fill(shares, ['f']);
+  expect(shares.admits('f')).toBe(false);
+  expect(shares.admits('g')).toBe(shares.free > 0);
+  shares.end('f');
+  expect(shares.admits('f')).toBe(true);
+});
+
 it('names a thousand functions at most, and those that have most calls', () => {
   const shares = new FunctionShares(10_000);
   for (const fnId of names(1_500)) shares.begin(fnId);

@@ -44,14 +44,28 @@ export class FunctionShares {
     this.total -= 1;
   }
 
-  /** Not for when nothing is free. */
-  wanted(): Wanted {
-    return { ...this.bounds(), held: new Map(this.largest()) };
+  /** Whether a call of the function may start. */
+  admits(fnId: string): boolean {
+    const count = this.running.get(fnId) ?? 0;
+    return this.free > 0 && (count === 0 || count < PER_FREE * (this.free - 1 - this.kept));
+  }
+
+  /** @param ahead how many more calls of a function are wanted before there is room for them; less than none if there are too many */
+  wanted(ahead: ReadonlyMap<string, number> = new Map()): Wanted {
+    const { limit, perFunction } = this.bounds();
+    const held = new Map(this.largest(MAX_HELD - ahead.size));
+    let further = 0;
+    for (const [fnId, more] of ahead) {
+      further += more;
+      // As if it had fewer, so that the queue gives it those that are wanted ahead, whatever it may have otherwise.
+      held.set(fnId, Math.min(this.running.get(fnId) ?? 0, perFunction) - more);
+    }
+    return { limit: limit + Math.max(0, further), perFunction, held };
   }
 
   /** Whether a function that was not wanted would be wanted now. */
   isOutdated({ perFunction, held }: Wanted): boolean {
-    if (this.free === 0) return false;
+    if (this.free <= 0) return false;
     const now = this.bounds().perFunction;
     for (const [fnId, count] of held) {
       if (count >= perFunction && (this.running.get(fnId) ?? 0) < now) return true;
@@ -61,15 +75,16 @@ export class FunctionShares {
 
   /** So few that S1 holds also if all of them are of one function. */
   private bounds(): Omit<Wanted, 'held'> {
-    const shared = this.free - this.kept;
-    if (shared <= 1) return { limit: this.free, perFunction: 1 };
+    const free = Math.max(0, this.free);
+    const shared = free - this.kept;
+    if (shared <= 1) return { limit: free, perFunction: 1 };
     const limit = Math.floor(shared / 2);
     return { limit, perFunction: PER_FREE * (shared - limit) };
   }
 
   /** Those with few calls, if there are too many to name, may get one more than they should. */
-  private largest(): Iterable<[string, number]> {
-    if (this.running.size <= MAX_HELD) return this.running;
-    return [...this.running].sort(([, a], [, b]) => b - a).slice(0, MAX_HELD);
+  private largest(count: number): Iterable<[string, number]> {
+    if (this.running.size <= count) return this.running;
+    return [...this.running].sort(([, a], [, b]) => b - a).slice(0, count);
   }
 }

@@ -49,7 +49,18 @@ export class Pace {
     if (this.isPressed) this.credit -= 1;
   }
 
-  /** @returns how many may start now, besides those that run; 0 or less if none may */
+  /** Whether as many may run as at any time, so that more of them may be leased. */
+  get isOpen(): boolean {
+    return this.allowed === this.options.limit;
+  }
+
+  /** As of the last look. @returns how many may start now, besides those that run; 0 or less if none may */
+  free(running: number): number {
+    const free = Math.floor(this.allowed) - running;
+    return this.isPressed && this.allowed === 1 ? Math.min(free, Math.floor(this.credit)) : free;
+  }
+
+  /** Looks at the machine, unless it has just done so. @returns `free` */
   async room(running: number): Promise<number> {
     const { cpu, clock } = this.options;
     const now = clock.now();
@@ -59,8 +70,7 @@ export class Pace {
       this.seenAt = now;
       this.look(await cpu(), elapsedMs);
     }
-    const free = Math.floor(this.allowed) - running;
-    return this.isPressed && this.allowed === 1 ? Math.min(free, Math.floor(this.credit)) : free;
+    return this.free(running);
   }
 
   private look(busy: number, elapsedMs: number): void {

@@ -4,7 +4,7 @@ import type { PostgresPool } from '@fnfleet/postgres';
 import { isText } from '../bounds.js';
 import { PageOfCalls } from '../call-page.js';
 import type { CallPage, CallRecord, KeptResult, Lane, ListQuery, Payload } from '../message-queue.js';
-import { DEAD, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
+import { DEAD, historyOf, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
 import type { Answer, LookupKind, OperationOf } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
 import { type Row, Transaction } from './transaction.js';
@@ -66,7 +66,8 @@ async function record(on: Transaction, callId: string, now: TimeMark): Promise<C
   const [row] = await on.rows('get', text, [callId]);
   if (row === undefined) return undefined;
   const past = (row.past as readonly Row[] | null) ?? [];
-  return recordOf(row as unknown as MessageRow, String(row.fn_id), past.map(pastDelivery), now);
+  const call = row as unknown as MessageRow;
+  return recordOf(call, String(row.fn_id), historyOf(call, past.map(pastDelivery)), now);
 }
 
 async function payload(on: Transaction, callId: string): Promise<Payload | undefined> {

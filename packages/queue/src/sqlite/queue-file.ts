@@ -155,6 +155,15 @@ export class QueueFile {
     return this.statement(sql).all(...values);
   }
 
+  /** The values of a row, which is cheaper than an object. */
+  values(sql: string, ...values: readonly SQLInputValue[]): unknown[] | undefined {
+    return this.valuesStatement(sql).get(...values) as unknown[] | undefined;
+  }
+
+  allValues(sql: string, ...values: readonly SQLInputValue[]): unknown[][] {
+    return this.valuesStatement(sql).all(...values) as unknown as unknown[][];
+  }
+
   /** @returns how many rows were changed */
   run(sql: string, ...values: readonly SQLInputValue[]): number {
     const changes = Number(this.statement(sql).run(...values).changes);
@@ -217,6 +226,16 @@ export class QueueFile {
     if (statement === undefined) {
       statement = this.database.prepare(sql);
       this.statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Statements whose rows are read by `values` are not used otherwise. */
+  private valuesStatement(sql: string): StatementSync {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) {
+      statement = this.statement(sql);
+      statement.setReturnArrays(true);
     }
     return statement;
   }

@@ -1,8 +1,18 @@
 import type { QueueBounds } from '../bounds.js';
 import { CallRules, functionEntry, type KeptDelivery, type KnownKey, type RowChanges } from '../call-rules.js';
 import { FunctionEntry, FunctionTable } from '../function-table.js';
-import type { Delivery, Lane, ReserveRequest } from '../message-queue.js';
-import { CANCELLED, DEAD, DELAYED, type MessageRow, messageRow, READY, RUNNING, SUCCESS } from '../message-row.js';
+import type { Delivery, Lane, Payload, ReserveRequest } from '../message-queue.js';
+import {
+  CANCELLED,
+  DEAD,
+  DELAYED,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  messageOf,
+  READY,
+  RUNNING,
+  SUCCESS,
+} from '../message-row.js';
 import type { DeadChunk, DeadProgress } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
 import type { QueueFile, Row } from './queue-file.js';
@@ -12,6 +22,10 @@ const PORTION = 200;
 /** How often the queue looks whether its file has too many free pages, and pause between two portions that it gives back. */
 const SURPLUS_MS = 10_000;
 const SHRINK_MS = 50;
+
+const OLDEST_READY = `select p.head, p.body, ${MESSAGE_COLUMNS.replace('seq', 'm.seq')}
+  from (select * from messages indexed by messages_ready where state = ${READY} and fn = ? and priority = ? order by seq limit 1) m
+  join payloads p on p.seq = m.seq`;
 
 /** The calls in the tables of a file: what is leased, what is due. */
 export class QueueStore extends CallRules {
@@ -53,10 +67,10 @@ export class QueueStore extends CallRules {
     const reservation = this.reservation(request, time);
     const deliveries: Delivery[] = [];
     for (let next = reservation.next(); next !== undefined; next = reservation.next()) {
-      const row = this.oldestReady(next.entry, next.priority);
-      const { size } = this.must('select length(body) + length(head) as size from payloads where seq = ?', row.seq);
-      if (!reservation.fits(Number(size))) break;
-      deliveries.push(this.delivery(row, next.entry, request, time));
+      const [head, body, ...values] = this.oldestReady(next.entry, next.priority);
+      const payload = { head: String(head), body: body as Uint8Array };
+      if (!reservation.fits(payload.head.length + payload.body.length)) break;
+      deliveries.push(this.delivery(messageOf(values), payload, next.entry, request, time));
     }
     this.mayLeaseAt(reservation.nextAt);
     return deliveries;
@@ -114,7 +128,8 @@ export class QueueStore extends CallRules {
   }
 
   byCallId(callId: string): MessageRow | undefined {
-    return messageRow(this.file.one('select * from messages where call_id = ?', callId));
+    const values = this.file.values(`select ${MESSAGE_COLUMNS} from messages where call_id = ?`, callId);
+    return values && messageOf(values);
   }
 
   protected insertRow(row: Omit<MessageRow, 'seq'>, head: string, body: Uint8Array): void {
@@ -201,35 +216,49 @@ export class QueueStore extends CallRules {
     return this.file.bytes;
   }
 
-  private delivery(row: MessageRow, entry: FunctionEntry, request: ReserveRequest, time: TimeMark): Delivery {
+  private delivery(
+    row: MessageRow,
+    payload: Payload,
+    entry: FunctionEntry,
+    request: ReserveRequest,
+    time: TimeMark,
+  ): Delivery {
     const { token, attempt } = this.lease(row, entry, request, time);
-    const payload = this.must('select head, body from payloads where seq = ?', row.seq);
     return {
       lease: { callId: row.call_id, token: String(token) },
       fnId: entry.fnId,
       attempt,
       priority: row.priority,
       ageMs: time.at - row.accepted_at,
-      head: String(payload.head),
-      body: payload.body as Uint8Array,
+      ...payload,
     };
   }
 
-  private oldestReady(entry: FunctionEntry, priority: number): MessageRow {
-    const sql = `select * from messages indexed by messages_ready where state = ${READY} and fn = ? and priority = ? order by seq limit 1`;
-    return this.must(sql, entry.id, priority) as unknown as MessageRow;
+  /** Its head, its body, and its row. */
+  private oldestReady(entry: FunctionEntry, priority: number): unknown[] {
+    const values = this.file.values(OLDEST_READY, entry.id, priority);
+    if (values === undefined) throw new Error(`the queue is inconsistent: no ready call of ${entry.fnId}`);
+    return values;
+  }
+
+  private rows(condition: string, ...values: readonly (string | number)[]): MessageRow[] {
+    return this.file.allValues(`select ${MESSAGE_COLUMNS} from messages ${condition}`, ...values).map(messageOf);
   }
 
   private dueNow(state: number, time: TimeMark, act: (row: MessageRow) => void): boolean {
-    const sql = `select * from messages indexed by messages_due where state = ${state} and due <= ? order by due limit ${PORTION}`;
-    const rows = this.file.all(sql, time.at);
-    for (const row of rows) act(row as unknown as MessageRow);
+    const rows = this.rows(
+      `indexed by messages_due where state = ${state} and due <= ? order by due limit ${PORTION}`,
+      time.at,
+    );
+    for (const row of rows) act(row);
     return rows.length === PORTION;
   }
 
   private tooOld(time: TimeMark): boolean {
-    const sql = `select * from messages indexed by messages_expiry where state < 2 and expires_at <= ? order by expires_at limit ${PORTION}`;
-    const rows = this.file.all(sql, time.at) as unknown as MessageRow[];
+    const rows = this.rows(
+      `indexed by messages_expiry where state < 2 and expires_at <= ? order by expires_at limit ${PORTION}`,
+      time.at,
+    );
     for (const row of rows) this.diesOfAge(row, time);
     return rows.length === PORTION;
   }
@@ -237,8 +266,11 @@ export class QueueStore extends CallRules {
   private buryClosed(time: TimeMark): boolean {
     const entry = this.functions.closedWithCalls();
     if (entry?.closed === undefined) return false;
-    const sql = `select * from messages indexed by messages_by_fn where fn = ? and call_id > ? order by call_id limit ${PORTION}`;
-    const rows = this.file.all(sql, entry.id, entry.buriedUpTo) as unknown as MessageRow[];
+    const rows = this.rows(
+      `indexed by messages_by_fn where fn = ? and call_id > ? order by call_id limit ${PORTION}`,
+      entry.id,
+      entry.buriedUpTo,
+    );
     for (const row of rows) this.diesWithFunction(row, entry.closed, time);
     // At the end it begins again: calls may have come back meanwhile.
     entry.buriedUpTo = rows.length === PORTION ? (rows.at(-1)?.call_id ?? '') : '';
@@ -249,8 +281,10 @@ export class QueueStore extends CallRules {
     const surplus = Math.min(PORTION, this.kept - this.bounds.maxRecords);
     if (surplus <= 0) return false;
     const state = SUCCESS;
-    const sql = `select * from messages indexed by messages_due where state = ${state} and due is not null order by due limit ?`;
-    const rows = this.file.all(sql, surplus) as unknown as MessageRow[];
+    const rows = this.rows(
+      `indexed by messages_due where state = ${state} and due is not null order by due limit ?`,
+      surplus,
+    );
     for (const row of rows) this.forget(row);
     return rows.length === PORTION;
   }
@@ -276,11 +310,10 @@ export class QueueStore extends CallRules {
       return row?.state === DEAD ? [row] : [];
     }
     const dead = `state = ${DEAD} and call_id > ? order by call_id limit ${PORTION}`;
-    if ('all' in selection)
-      return this.file.all(`select * from messages where ${dead}`, after) as unknown as MessageRow[];
+    if ('all' in selection) return this.rows(`where ${dead}`, after);
     const entry = this.functions.named(selection.fnId);
     if (entry === undefined) return [];
-    return this.file.all(`select * from messages where fn = ? and ${dead}`, entry.id, after) as unknown as MessageRow[];
+    return this.rows(`where fn = ? and ${dead}`, entry.id, after);
   }
 
   private firstDue(sql: string): number | undefined {

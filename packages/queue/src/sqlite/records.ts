@@ -1,6 +1,15 @@
 import { PageOfCalls } from '../call-page.js';
 import type { CallPage, CallRecord, KeptResult, Lane, ListQuery, Payload, QueueStats } from '../message-queue.js';
-import { DEAD, type MessageRow, pastDelivery, READY, recordOf } from '../message-row.js';
+import {
+  DEAD,
+  historyOf,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  messageOf,
+  pastDelivery,
+  READY,
+  recordOf,
+} from '../message-row.js';
 import type { TimeMark } from '../queue-time.js';
 import type { QueueFile } from './queue-file.js';
 import type { QueueStore } from './queue-store.js';
@@ -19,7 +28,7 @@ export class Records {
     const row = this.store.byCallId(callId);
     if (row === undefined) return undefined;
     const past = this.file.all('select * from deliveries where seq = ? order by n', row.seq).map(pastDelivery);
-    return recordOf(row, this.store.functions.with(row.fn).fnId, past, time);
+    return recordOf(row, this.store.functions.with(row.fn).fnId, historyOf(row, past), time);
   }
 
   payload(callId: string): Payload | undefined {
@@ -82,7 +91,7 @@ export class Records {
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
     const values = [...(entry === undefined ? [] : [entry.id]), ...(cursor === undefined ? [] : [cursor])];
-    const rows = this.file.all(`select * from messages ${where} order by call_id desc limit ?`, ...values, limit);
-    return rows as unknown as MessageRow[];
+    const sql = `select ${MESSAGE_COLUMNS} from messages ${where} order by call_id desc limit ?`;
+    return this.file.allValues(sql, ...values, limit).map(messageOf);
   }
 }
