@@ -63,6 +63,10 @@ export class NatsServer {
     return `nats://${login}${this.address}/${name}${query}`;
   }
 
+  get pid(): number | undefined {
+    return this.program?.pid;
+  }
+
   /** What it has logged since its last start. */
   get log(): string {
     return this.program?.log ?? '';

@@ -20,6 +20,7 @@ type TestTool =
   | 'prometheus'
   | 'curl'
   | 'nghttp'
+  | 'strace'
   | 'h2load'
   | 'python3-h2';
 
