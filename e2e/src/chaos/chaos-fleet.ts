@@ -15,7 +15,6 @@ const ROOM = 1.5;
 const CONTAINER_MB = 64;
 /** A runner removes its containers first, which takes long on a machine that is busy with other tests. */
 const STOP_MS = 120_000;
-const STARTS = 5;
 
 /** That of this process: commands that tests start have the default one otherwise. */
 function engine(): Readonly<Record<string, string>> {
@@ -36,18 +35,9 @@ class NodeVictim implements Victim {
     this.canBeSuspended = name === 'balancer';
   }
 
-  /** As a supervisor does: a node that does not start, for example because the Docker engine does not answer, is started again. */
   async start(): Promise<void> {
-    for (let left = STARTS - 1; ; left -= 1) {
-      this.process = new FnfleetCommand(['node'], { env: this.env });
-      try {
-        await this.process.prints(/ready/);
-        return;
-      } catch (error) {
-        if (left === 0) throw error;
-        await this.kill();
-      }
-    }
+    this.process = new FnfleetCommand(['node'], { env: this.env });
+    await this.process.prints(/ready/);
   }
 
   async kill(): Promise<void> {

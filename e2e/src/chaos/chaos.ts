@@ -43,6 +43,7 @@ const POLL_MS = 20;
 const PLANTED_AMONG = 50;
 /** A call that goes from one state to another between two requests is seen in the next look. */
 const QUIET_LOOKS = 4;
+const STARTS = 30;
 const READERS = 16;
 const LINES_PER_CALL = 12;
 const CALLS_WITH_LINES = 5;
@@ -165,8 +166,20 @@ class Assassin {
         await victim.kill();
         this.whileGone(victim);
         await sleep(random.between(downMs.min, downMs.max));
-        await victim.start();
+        await supervised(victim);
       }
+    }
+  }
+}
+
+/** What does not start, because the machine is too busy or the Docker engine does not answer, is started again. */
+async function supervised(victim: Victim): Promise<void> {
+  for (let left = STARTS - 1; ; left -= 1) {
+    try {
+      return await victim.start();
+    } catch (error) {
+      if (left === 0) throw error;
+      await victim.kill();
     }
   }
 }

@@ -13,7 +13,7 @@ export function systemCalls(trace: string): SystemCall[] {
   const found: SystemCall[] = [];
   const open = new Map<string, { text: string; begun: number }>();
   for (const [at, line] of trace.split('\n').entries()) {
-    const [, thread = '', rest = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? [];
+    const [, thread = '', rest = ''] = /^(\d+) +(\S.*)$/.exec(line) ?? [];
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest);
     const started = resumed === null ? undefined : open.get(thread);
     const text = (started?.text ?? '') + (resumed?.[1] ?? rest);
@@ -22,8 +22,7 @@ export function systemCalls(trace: string): SystemCall[] {
       open.set(thread, { text: rest.slice(0, -'<unfinished ...>'.length), begun });
       continue;
     }
-    const [, name = '', file = '', data = '', result = '-1'] =
-      /^(\w+)\(\d+<([^>]*)>(.*)\)\s+= (-?\d+)/.exec(text) ?? [];
+    const [, name = '', file = '', data = '', result = '-1'] = /^(\w+)\(\d+<([^>]*)>(.*)\) += (-?\d+)/.exec(text) ?? [];
     if (Number(result) >= 0) found.push({ name, file, data, begun, ended: at });
   }
   return found;
