@@ -418,6 +418,31 @@ it('answers a PING, reports the next one on request, and accepts only answers to
   ]);
 });
 
+it('what is sent before the flush follows all that streams send in the turn, in the same write, and once', async () => {
+  const { client, stream } = await engaged();
+  client.connection.beforeFlush(() => client.connection.ping(() => undefined));
+  stream.sendData(Buffer.from('later'));
+  const before = client.socket.writes.length;
+  await client.turn();
+  expect(client.news().map(({ type }) => type)).toEqual([FRAME.DATA, FRAME.PING]);
+  await client.turn();
+  stream.sendData(Buffer.from('more'));
+  await client.turn();
+  expect(client.news().map(({ type }) => type)).toEqual([FRAME.DATA]);
+  expect(client.socket.writes).toHaveLength(before + 2);
+});
+
+it('nothing is called before a flush that never comes', async () => {
+  const { client } = await engaged();
+  let calls = 0;
+  client.connection.beforeFlush(() => {
+    calls += 1;
+  });
+  client.connection.destroy(new Error('cut off'));
+  await client.turn();
+  expect(calls).toBe(0);
+});
+
 describe('a peer that violates the rules loses its connection, and is told why', () => {
   const bomb = Buffer.concat([Buffer.from([0x40, 1, 0x61]), encodeField('x', 'y'.repeat(3000)).subarray(3)]);
   it.each`

@@ -97,6 +97,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   /** Our streams that wait to begin. */
   private unnumbered = 0;
   private dirty = false;
+  private onceFlushing: (() => void)[] = [];
 
   private receiveWindow: number;
   private unacknowledged = 0;
@@ -171,6 +172,12 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   /** Sends a PING, after everything that was sent before. Calls back with the answer, or never. */
   ping(answered: () => void): void {
     this.pings.send(answered);
+    this.touch();
+  }
+
+  /** Calls back once, at the end of this turn, before what was collected is sent; never, if the connection is lost before. */
+  beforeFlush(callback: () => void): void {
+    this.onceFlushing.push(callback);
     this.touch();
   }
 
@@ -316,11 +323,22 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private readonly endTurn = (): void => {
     this.dirty = false;
     this.sending.pump();
+    this.completeTurn();
     if (this.outbox.bytes > OUTBOX_MAX_BYTES) {
       return this.close(new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'the peer does not read'));
     }
     this.outbox.flush();
   };
+
+  private completeTurn(): void {
+    const callbacks = this.onceFlushing;
+    if (callbacks.length === 0) return;
+    this.onceFlushing = [];
+    // What they send leaves in the flush that follows.
+    this.dirty = true;
+    for (const callback of callbacks) this.protect(callback);
+    this.dirty = false;
+  }
 
   private taken(): void {
     this.moved = true;
@@ -669,6 +687,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.closed = true;
     this.outbox.close(); // later writes are dropped
     this.pings.close();
+    this.onceFlushing = [];
     const notBegun = this.sending.notBegun();
     this.sending.close();
     const { message } = error;

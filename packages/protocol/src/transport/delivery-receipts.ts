@@ -1,3 +1,5 @@
+import type { Connection } from './connection.js';
+
 /** Limit for concurrent PINGs. Requests made meanwhile share the next one. */
 const MAX_PINGS = 4;
 
@@ -9,24 +11,33 @@ const MAX_PINGS = 4;
 export class DeliveryReceipts {
   private waiting: (() => void)[] = [];
   private pings = 0;
+  private due = false;
 
   /** @param connection forgets a PING when it is lost */
-  constructor(private readonly connection: { ping(answered: () => void): void }) {}
+  constructor(private readonly connection: Pick<Connection, 'ping' | 'beforeFlush'>) {}
 
   /** For data that is already sent or queued. Calls back when it has been read; never, if the connection is lost. */
   request(onRead: () => void): void {
     this.waiting.push(onRead);
-    if (this.pings < MAX_PINGS) this.ping();
+    this.schedule();
   }
 
-  private ping(): void {
+  /** All requests of a turn share a PING, which follows what they are about. */
+  private schedule(): void {
+    if (this.due || this.pings >= MAX_PINGS) return;
+    this.due = true;
+    this.connection.beforeFlush(this.ping);
+  }
+
+  private readonly ping = (): void => {
+    this.due = false;
     const asked = this.waiting;
     this.waiting = [];
     this.pings += 1;
     this.connection.ping(() => {
       this.pings -= 1;
       for (const onRead of asked) onRead();
-      if (this.waiting.length > 0) this.ping();
+      if (this.waiting.length > 0) this.schedule();
     });
-  }
+  };
 }
