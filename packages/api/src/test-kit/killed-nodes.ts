@@ -38,7 +38,7 @@ export async function killNodesWhileTheyWrite({ databaseUrl, nodes: count, kills
       } catch {
         // The node is dead, or has died with the request.
         unanswered += 1;
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
   };

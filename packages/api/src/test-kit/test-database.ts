@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -15,8 +15,11 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
+/** In memory where there is such a file system: a sync then costs nothing. */
+const TEMPORARY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 async function sqliteFile(): Promise<TestDatabase> {
-  const folder = mkdtempSync(join(tmpdir(), 'fnfleet-store-'));
+  const folder = mkdtempSync(join(TEMPORARY, 'fnfleet-store-'));
   const path = join(folder, 'fn.db');
   return {
     url: `sqlite3://${path}`,

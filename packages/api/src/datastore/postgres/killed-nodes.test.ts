@@ -6,7 +6,7 @@ import { killNodesWhileTheyWrite } from '../../test-kit/killed-nodes.js';
 import { KEPT_CHANGES } from '../change-log.js';
 
 /** More with `FNFLEET_KILLS=200`. */
-const KILLS = Number(process.env.FNFLEET_KILLS ?? 20);
+const KILLS = Number(process.env.FNFLEET_KILLS ?? 12);
 
 let server: PostgresServer;
 const nodes: ApiProcess[] = [];
