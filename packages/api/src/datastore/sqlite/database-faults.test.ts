@@ -16,7 +16,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PassThrough } from 'node:stream';
-import { createLogger } from '@fnfleet/core';
+import { createLogger, wallMs } from '@fnfleet/core';
+import { newApp } from '@fnfleet/core/resources';
 import { OtherProcess } from '../../test-kit/other-process.js';
 import { TestApi } from '../../test-kit/test-api.js';
 import { openDatastore } from '../open-datastore.js';
@@ -300,6 +301,26 @@ describe('a database in use', () => {
   it.each(FAULTS)('when $what, acknowledges only what is stored, and works again afterwards', survives);
 
   it.each(ON_ITS_OWN_DISK)('when $what, the same', (fault) => onItsOwnDisk(() => survives(fault)));
+});
+
+it('the first read after a restore, and the next ones, see the restored database', async () => {
+  const store = await openDatastore(`sqlite3://${path}`);
+  try {
+    const appNames = async () => (await store.apps.list({ limit: 10 })).map(({ name }) => name);
+    await store.apps.insert(newApp({ name: 'before' }, 'a', wallMs(1)));
+    const restored = join(root, 'restored.db');
+    const other = await openDatastore(`sqlite3://${restored}`);
+    await other.apps.insert(newApp({ name: 'restored' }, 'b', wallMs(1)));
+    await other.close();
+    expect(await appNames()).toEqual(['before']);
+    for (const name of ['-wal', '-shm']) rmSync(`${path}${name}`);
+    renameSync(restored, path);
+    expect(await Promise.all([appNames(), appNames()])).toEqual([['restored'], ['restored']]);
+    await store.apps.insert(newApp({ name: 'afterwards' }, 'c', wallMs(1)));
+    expect(await appNames()).toEqual(['afterwards', 'restored']);
+  } finally {
+    await store.close();
+  }
 });
 
 describe('a database that cannot be used keeps a node from starting', () => {

@@ -17,6 +17,8 @@ export interface QueryAnswer {
   readonly rows: unknown[];
   readonly changes: number | bigint;
   readonly lastInsertRowid: number | bigint;
+  /** It is from a file that another one has replaced. */
+  readonly isOutdated?: boolean;
 }
 
 export interface ThreadData {

@@ -118,13 +118,13 @@ class SqliteThreads implements Driver {
   /** A database in memory belongs to a single connection. */
   readonly reader: SqliteThread<ThreadRequest, QueryAnswer> | undefined;
   readonly turns: WriteTurns;
-  private reopening = false;
+  private reopening: Promise<boolean> | undefined;
   private isMigrated = false;
 
   constructor(private readonly options: SqliteOptions) {
     const { path, clock, maxWaiting, schemaVersions, timeoutMs: waitMs } = options;
     const translate = translated(path, 'FN_DB_URL');
-    const thread = (role: ThreadData['role'], onReplaced: () => void) => {
+    const thread = (role: ThreadData['role'], onReplaced?: () => void) => {
       const data = (): ThreadData => ({ path, role, waitMs, schemaVersions, migrated: this.isMigrated });
       const name = `sqlite ${role}`;
       const options = { entry: THREAD, name, data, clock, maxWaiting, onReplaced, translate };
@@ -132,7 +132,7 @@ class SqliteThreads implements Driver {
     };
     this.turns = new WriteTurns(clock, maxWaiting);
     this.writer = thread('writer', () => this.readerFollows());
-    this.reader = path === IN_MEMORY ? undefined : thread('reader', () => void this.reopen());
+    this.reader = path === IN_MEMORY ? undefined : thread('reader');
   }
 
   async init(): Promise<void> {
@@ -192,11 +192,25 @@ class SqliteThreads implements Driver {
     return Math.max(0, deadline - this.options.clock.now());
   }
 
-  /** Called when the reader has found another file. */
-  private async reopen(): Promise<void> {
-    if (this.reopening) return;
-    this.reopening = true;
-    const { path, logger, clock } = this.options;
+  /**
+   * Called when the reader has found another file.
+   * @returns whether it can be used; reads then have it
+   */
+  reopen(): Promise<boolean> {
+    if (this.reopening === undefined) {
+      const reopening = this.openReplacement();
+      this.reopening = reopening;
+      void reopening.then(() => {
+        this.options.clock.after(REOPEN_MS, () => {
+          this.reopening = undefined;
+        });
+      });
+    }
+    return this.reopening;
+  }
+
+  private async openReplacement(): Promise<boolean> {
+    const { path, logger } = this.options;
     const deadline = this.deadline();
     try {
       await this.turns.take(deadline);
@@ -205,12 +219,11 @@ class SqliteThreads implements Driver {
       } finally {
         this.turns.giveBack();
       }
+      return true;
     } catch (error) {
       logger.error('the database file was replaced by one that cannot be used', { path, error });
+      return false;
     }
-    clock.after(REOPEN_MS, () => {
-      this.reopening = false;
-    });
   }
 
   /** Called when the writer has opened another file. */
@@ -280,8 +293,14 @@ class SqliteConnection implements DatabaseConnection {
   private async execute({ sql, parameters, query }: CompiledQuery): Promise<QueryAnswer | undefined> {
     const statement = { kind: 'query', sql, parameters } as const;
     if (this.inTransaction) return await this.inWriter(statement);
-    const { reader } = this.threads;
-    if (reader !== undefined && SelectQueryNode.is(query)) return await reader.ask(statement, this.deadline);
+    const { threads } = this;
+    const { reader } = threads;
+    if (reader !== undefined && SelectQueryNode.is(query)) {
+      const answer = await reader.ask(statement, this.deadline);
+      // One that cannot be used does not keep lookups from being answered.
+      const canAsk = answer?.isOutdated && (await threads.reopen()) && threads.msUntil(this.deadline) > 0;
+      return canAsk ? await reader.ask(statement, this.deadline) : answer;
+    }
     await this.begin();
     try {
       const answer = await this.inWriter(statement);

@@ -15,7 +15,7 @@ const DOUBTFUL: ReadonlySet<number> = new Set([8, 10, 11, 14, 26]); // READONLY,
  * D1  An acknowledged write is in the file at the path: the writer checks it before it begins and after it has
  *     committed. SQLite continues with a deleted file, and such writes would be lost with the process.
  * D2  A file that replaces another is used from then on; a deleted one is not created again.
- * D3  A reader continues with its open file, and reports when another one is at the path.
+ * D3  A reader continues with its open file, and reports when another one is at the path: whether that can be used, the writer knows.
  */
 export class ThreadDatabase {
   private database: DatabaseSync | undefined;
@@ -25,6 +25,8 @@ export class ThreadDatabase {
   private migrated: boolean;
   /** Whether the reader has a file open that the writer no longer uses. */
   private hasLeft = false;
+  /** Whether another file than that of the reader is at the path. */
+  private isReplaced = false;
 
   constructor(
     private readonly data: ThreadData,
@@ -70,7 +72,10 @@ export class ThreadDatabase {
     const database = this.data.role === 'reader' ? this.readable() : this.opened;
     const statement = this.prepared(database, sql);
     const values = parameters as SQLInputValue[];
-    if (statement.columns().length > 0) return { rows: statement.all(...values), changes: 0, lastInsertRowid: 0 };
+    if (statement.columns().length > 0) {
+      const isOutdated = this.data.role === 'reader' && this.isReplaced;
+      return { rows: statement.all(...values), changes: 0, lastInsertRowid: 0, isOutdated };
+    }
     return { rows: [], ...statement.run(...values) };
   }
 
@@ -107,8 +112,8 @@ export class ThreadDatabase {
   /** D3 */
   private readable(): DatabaseSync {
     const trouble = this.files?.trouble;
-    if (trouble !== undefined && trouble !== 'deleted') this.tellReplaced();
-    else if (trouble === undefined && this.doubtful) this.close();
+    this.isReplaced = trouble !== undefined && trouble !== 'deleted';
+    if (trouble === undefined && this.doubtful) this.close();
     return this.opened;
   }
 
