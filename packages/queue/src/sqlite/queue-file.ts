@@ -16,7 +16,7 @@ const MAX_LOG_BYTES = 64 * 1024 * 1024;
 const KEPT_PAGES = 2_048;
 /** How many pages one transaction gives back, so that other operations do not wait. 1 MiB. */
 const GIVEN_BACK_PAGES = 256;
-/** A file of an earlier release that is larger keeps its size: to rebuild it takes too long. */
+/** A file of an earlier release of which more is in use keeps its size: to rebuild it takes too long. 32 MiB. */
 const MAX_REBUILT_PAGES = 8_192;
 /** How many pages are copied at a time: a commit waits for one such portion. */
 const SAVED_PAGES = 256;
@@ -266,9 +266,10 @@ function migrate(database: DatabaseSync, mustExist: boolean): void {
   }
   const mode = database.prepare('pragma auto_vacuum').get()?.auto_vacuum;
   const pages = Number(database.prepare('pragma page_count').get()?.page_count);
-  if (mode === INCREMENTAL || pages > MAX_REBUILT_PAGES) return;
+  const freePages = Number(database.prepare('pragma freelist_count').get()?.freelist_count);
+  if (mode === INCREMENTAL || pages - freePages > MAX_REBUILT_PAGES) return;
   try {
-    database.exec('pragma auto_vacuum = incremental; vacuum');
+    database.exec('pragma auto_vacuum = incremental; vacuum; pragma wal_checkpoint(truncate)');
   } catch {
     // There is no room for a second one. The queue works without.
   }

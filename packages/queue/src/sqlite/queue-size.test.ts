@@ -67,20 +67,31 @@ it('no transaction gives back more than a portion, and a small file keeps what i
   file.close();
 });
 
-it('the small file of an earlier release is rebuilt when it is opened, so that it can shrink too', async () => {
+it.each`
+  what                                          | inUse    | deleted  | happens         | mode
+  ${'a small file'}                             | ${0}     | ${0}     | ${'is rebuilt'} | ${2}
+  ${'a large file of which little is in use'}   | ${0}     | ${CALLS} | ${'is rebuilt'} | ${2}
+  ${'a large file of which too much is in use'} | ${CALLS} | ${0}     | ${'stays'}      | ${0}
+`('of an earlier release, $what $happens when it is opened', async ({ inUse, deleted, mode }) => {
   const first = await openSqliteQueue({ path });
   await first.push({ callId: 'c1', fnId: 'f', head: '{}', body: BODY });
   await first.close();
   const database = new DatabaseSync(path);
-  database.exec('pragma auto_vacuum = none; vacuum');
+  database.exec('pragma auto_vacuum = none; vacuum; begin');
+  const insert = database.prepare("insert into payloads (seq, head, body) values (?, '{}', ?)");
+  for (let n = 0; n < inUse + deleted; n += 1) insert.run(1_000 + n, BODY);
+  database.exec(`commit; delete from payloads where seq >= ${1_000 + inUse}`);
   expect(database.prepare('pragma auto_vacuum').get()).toEqual({ auto_vacuum: 0 });
   database.close();
+  const before = statSync(path).size;
   const queue = await openSqliteQueue({ path });
   expect((await queue.reserve({ holder: 'h', limit: 1, leaseMs: 1_000 })).map(({ lease }) => lease.callId)).toEqual([
     'c1',
   ]);
+  if (deleted > 0) expect(statSync(path).size).toBeLessThan(MIB);
+  if (inUse > 0) expect(statSync(path).size).toBe(before);
   await queue.close();
   const after = new DatabaseSync(path);
-  expect(after.prepare('pragma auto_vacuum').get()).toEqual({ auto_vacuum: 2 });
+  expect(after.prepare('pragma auto_vacuum').get()).toEqual({ auto_vacuum: mode });
   after.close();
 });
