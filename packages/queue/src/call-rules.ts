@@ -418,17 +418,19 @@ export abstract class CallRules {
     // Of the bytes, a function is taken to have as large a part as of the calls.
     const own = entry.waiting + entry.running + entry.dead;
     const left = Math.min(maxMessages - calls, ((maxBytes - storedBytes) / storedBytes) * calls);
-    if (own > MAX_GREED * left)
-      throw full(`${own} of its ${calls} calls are of this function, and it keeps room for others`);
+    if (own > MAX_GREED * left) throw shareFull(`${own} of its ${calls} calls`);
   }
 
   private checkRoomForKey({ keys: own }: FunctionEntry, full: (what: string) => Refusal): void {
     const { maxKeys } = this.bounds;
     const { keys } = this;
     if (keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
-    if (own > MAX_GREED * (maxKeys - keys))
-      throw full(`${own} of its ${keys} idempotency keys are of this function, and it keeps room for others`);
+    if (own > MAX_GREED * (maxKeys - keys)) throw shareFull(`${own} of its ${keys} idempotency keys`);
   }
+}
+
+function shareFull(has: string): Refusal {
+  return new Refusal('queueShareFull', { what: `it has ${has}, and the queue keeps room for others` });
 }
 
 /** The end of a delivery; the call has its beginning. */

@@ -31,7 +31,8 @@ export type Priority = 0 | 1 | 2;
 export interface MessageQueue {
   /**
    * Accepts a call. Repeating it with the same call id has no effect.
-   * @throws FnError `queueMessageTooBig`, `databaseTextInvalid`, or `queueFull` when a bound of the store is reached
+   * @throws FnError `queueMessageTooBig`, `databaseTextInvalid`, `queueFull` when a bound of the store is reached, or
+   *   `queueShareFull` when the function has as much as one may have
    */
   push(message: NewMessage): Promise<PushAnswer>;
 

@@ -333,7 +333,7 @@ export const API_OPERATIONS = {
     description: `${FRAMES} The head of the only frame has \`call_id\`, \`fn_id\`, \`head\` (the request), and optionally \`priority\`, \`delay_ms\`, \`max_age_ms\`, \`idempotency_key\`, \`policy\` and \`limits\`. The response comes when the call is on disk. Repeating it with the same \`call_id\` has no effect.`,
     body: 'any',
     answers: { 200: json('AcceptedCall', 'The call is on disk.') },
-    errors: [...QUEUE_ERRORS, 'queueFull', 'queueMessageTooBig', 'invalidJson'],
+    errors: [...QUEUE_ERRORS, 'queueFull', 'queueShareFull', 'queueMessageTooBig', 'invalidJson'],
   },
   reserveCalls: {
     method: 'POST',
@@ -386,7 +386,7 @@ export const API_OPERATIONS = {
     description: 'The body is a call in JSON, with the body of the request as `payload`.',
     body: 'any',
     answers: { 204: { description: 'The call is on disk.' } },
-    errors: [...QUEUE_ERRORS, 'queueFull', 'queueMessageTooBig', 'invalidJson'],
+    errors: [...QUEUE_ERRORS, 'queueFull', 'queueShareFull', 'queueMessageTooBig', 'invalidJson'],
   },
   dequeueFnCalls: {
     method: 'GET',
@@ -599,7 +599,14 @@ export const CALL_OPERATIONS: Readonly<Record<string, Operation>> = {
       },
     },
     errors: [
-      ...(['fnNotFound', 'asyncUnsupported', 'queueUnavailable', 'queueFull', 'queueOverloaded'] as const),
+      ...([
+        'fnNotFound',
+        'asyncUnsupported',
+        'queueUnavailable',
+        'queueFull',
+        'queueShareFull',
+        'queueOverloaded',
+      ] as const),
       'queueMessageTooBig',
       ...CALL_ERROR_CODES,
     ],

@@ -13,6 +13,8 @@ import {
   observe,
   type Resource,
   readWhenExported,
+  type Trigger,
+  TurnoverMap,
   type WallMs,
 } from '@fnfleet/core';
 import { Schedule } from '@fnfleet/core/resources';
@@ -35,6 +37,8 @@ const BATCH = 100;
 /** Pauses after a failure: at first, and at most. */
 const FIRST_REST_MS = 250;
 const MAX_REST_MS = 15_000;
+/** Functions whose calls were refused, and whose schedules rest therefore, that are remembered. */
+const MAX_RESTING = 10_000;
 /** How often the leader looks for schedules that were dealt with by a clock that was wrong, and how wrong it must have been. */
 const CHECK_MS = 60_000;
 const WRONG_MS = 24 * 3_600_000;
@@ -50,7 +54,10 @@ export interface SchedulerParts {
 interface Outcome {
   /** Undefined if it stays as it is. */
   readonly move: ScheduleMove | undefined;
-  readonly failure: unknown;
+  /** Of the queue. */
+  readonly failure?: unknown;
+  /** Its function is to blame. */
+  readonly isRefused?: boolean;
 }
 
 /**
@@ -60,7 +67,8 @@ interface Outcome {
  *     recorded. A node that is killed between the two is followed by one that pushes the same id, which has no effect.
  * S2  One of the API nodes of a database fires, the leader. Another takes over when something is due and the leader neither deals
  *     with it nor says that it is alive for 5 s. A node whose queue cannot be opened does not lead.
- * S3  An instant stays due while its call cannot be pushed, and no other schedule pays for it.
+ * S3  An instant stays due while its call cannot be pushed, and no other schedule pays for it: if it is refused because of its
+ *     function, only the schedules of that function are tried less and less often.
  * S4  Instants are in wall-clock time, and an instant that was dealt with does not come back with a clock that is set back. Only if
  *     the clock was wrong by more than a day, schedules continue from what it says now.
  */
@@ -71,6 +79,8 @@ export class Scheduler implements Resource {
   private watched: { readonly leader: Leader; readonly since: MonoMs } | undefined;
   private checkAt: MonoMs;
   private leads = false;
+  /** Functions whose calls were refused, by id. */
+  private readonly resting = new TurnoverMap<string, { readonly until: MonoMs; readonly refusals: number }>();
   /** As of the last look that succeeded: if later ones fail, it becomes ever later. */
   private earliest: WallMs | undefined;
   private readonly looped: Promise<void>;
@@ -142,11 +152,14 @@ export class Scheduler implements Resource {
     }
     const queue = await this.lead();
     if (queue === undefined) return WATCH_MS;
+    let isRefused = false;
     await this.whileAlive(async () => {
       await this.bringBack(strayed, now);
-      await this.fireAll(queue, now);
+      isRefused = await this.fireAll(queue, now);
     });
-    return 0;
+    // What is refused stays due. The others would replace a leader that says nothing.
+    if (isRefused) await store.schedules.beat(this.holder);
+    return isRefused ? LOOK_MS : 0;
   }
 
   /** S2. @returns the queue if this node leads */
@@ -171,9 +184,11 @@ export class Scheduler implements Resource {
     return opened;
   }
 
-  private async fireAll(queue: MessageQueue, now: WallMs): Promise<void> {
+  /** @returns whether calls were refused because of their functions. @throws the failure of the queue */
+  private async fireAll(queue: MessageQueue, now: WallMs): Promise<boolean> {
     const { schedules } = this.parts.store;
     let failure: unknown;
+    let isRefused = false;
     let last: DueSchedule | undefined;
     do {
       const due = await schedules.due(now, BATCH, last);
@@ -186,12 +201,15 @@ export class Scheduler implements Resource {
       }
       const outcomes = await Promise.all(firing);
       const moves = outcomes.flatMap(({ move }) => (move === undefined ? [] : [move]));
-      if (!(await this.record(moves))) return;
-      for (const outcome of outcomes) failure ??= outcome.failure;
+      if (!(await this.record(moves))) return isRefused;
+      for (const outcome of outcomes) {
+        failure ??= outcome.failure;
+        isRefused ||= outcome.isRefused ?? false;
+      }
       // The others would fail as well.
-      if (isOfQueue(failure)) break;
+      if (failure !== undefined) throw failure;
     } while (last !== undefined && !this.stopping.signal.aborted);
-    if (failure !== undefined) throw failure;
+    return isRefused;
   }
 
   /** Pushes the calls of a schedule. Never rejects. */
@@ -203,8 +221,10 @@ export class Scheduler implements Resource {
       schedule = Schedule.of(trigger);
     } catch (error) {
       logger.error('a schedule is not valid and does not fire until it is changed', { triggerId: trigger.id, error });
-      return { move: { from: due, nextAt: undefined, firedAt: undefined, at: now }, failure: undefined };
+      return { move: { from: due, nextAt: undefined, firedAt: undefined, at: now } };
     }
+    const rest = this.resting.get(trigger.fnId);
+    if (rest !== undefined && clock.now() < rest.until) return { move: undefined, isRefused: true };
     const { instants, hasMissed, next } = planFirings(schedule, nextAt, now);
     let firedAt: WallMs | undefined;
     for (const at of instants) {
@@ -212,8 +232,12 @@ export class Scheduler implements Resource {
         await queue.push(callOfFiring(trigger, schedule, at, clock.wallNow()));
       } catch (failure) {
         count('schedule_failed');
-        return { move: firedAt === undefined ? undefined : { from: due, nextAt: at, firedAt, at: now }, failure };
+        const move = firedAt === undefined ? undefined : { from: due, nextAt: at, firedAt, at: now };
+        if (isOfQueue(failure)) return { move, failure };
+        this.rest(trigger, failure);
+        return { move, isRefused: true };
       }
+      this.resting.delete(trigger.fnId);
       firedAt = at;
       count('schedule_fired');
       observe('schedule_delay', Math.max(0, epochMs(clock.wallNow()) - epochMs(at)));
@@ -226,7 +250,27 @@ export class Scheduler implements Resource {
         since: formatDate(nextAt),
       });
     }
-    return { move: { from: due, nextAt: next, firedAt, at: now }, failure: undefined };
+    return { move: { from: due, nextAt: next, firedAt, at: now } };
+  }
+
+  /** Its function is the reason why its calls are refused: it has its share of the queue, for example. */
+  private rest({ id, fnId }: Trigger, failure: unknown): void {
+    const { clock, logger } = this.parts;
+    const known = this.resting.get(fnId);
+    // Those of one batch count once.
+    if (known !== undefined && clock.now() < known.until) return;
+    const refusals = (known?.refusals ?? 0) + 1;
+    if (known === undefined)
+      logger.warn('calls of schedules of a function are refused, trying again', {
+        triggerId: id,
+        fnId,
+        error: failure,
+      });
+    const [oldest] = this.resting.keys();
+    this.resting.delete(fnId);
+    if (this.resting.size >= MAX_RESTING && oldest !== undefined) this.resting.delete(oldest);
+    const restMs = Math.min(MAX_REST_MS, LOOK_MS * 2 ** Math.min(refusals - 1, 30));
+    this.resting.set(fnId, { until: later(clock.now(), restMs), refusals });
   }
 
   /** @returns false if another node has taken over */
@@ -297,7 +341,7 @@ export function startScheduler(parts: SchedulerParts): Scheduler | undefined {
 
 /** Whether a failure concerns all calls. */
 function isOfQueue(failure: unknown): boolean {
-  return failure !== undefined && !(failure instanceof FnError && failure.status < 500);
+  return !(failure instanceof FnError && (failure.status < 500 || failure.code === 'queueShareFull'));
 }
 
 function nextOf({ trigger }: DueSchedule, now: WallMs): WallMs | undefined {

@@ -250,7 +250,14 @@ const API_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'The queue of asynchronous calls is full: {what}',
-    doc: 'A bound of the queue is reached (FN_MQ_MAX_CALLS, FN_MQ_MAX_BYTES), or the function has so many calls that the rest of the room is kept for others. Calls that wait are run, and dead letters can be purged. Sent with Retry-After.',
+    doc: 'A bound of the queue is reached (FN_MQ_MAX_CALLS, FN_MQ_MAX_BYTES, or the number of idempotency keys). Calls that wait are run, and dead letters can be purged. Sent with Retry-After.',
+    retryAfterSeconds: 15,
+  },
+  queueShareFull: {
+    status: 503,
+    blame: 'platform',
+    text: 'The function has its share of the queue of asynchronous calls: {what}',
+    doc: 'The function has so many calls, dead letters included, or idempotency keys, that the rest of the room is kept for other functions. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
   delayInvalid: {

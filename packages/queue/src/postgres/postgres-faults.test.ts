@@ -171,7 +171,7 @@ it('takes over tables that counted no idempotency keys of functions', async () =
   );
   const used = await open({ bounds: { maxKeys: 10 } });
   expect(await keyed(used, '3')).toMatchObject({ duplicate: false });
-  expect(await failure(keyed(used, 'one too many'))).toMatchObject({ code: 'queueFull' });
+  expect(await failure(keyed(used, 'one too many'))).toMatchObject({ code: 'queueShareFull' });
   await keyed(used, 'its first', 'other');
 });
 

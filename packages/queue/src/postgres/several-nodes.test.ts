@@ -134,7 +134,7 @@ it('one function cannot take the idempotency keys of others by asking several no
     );
   const answers: string[] = [];
   for (let n = 0; n < 20; n += 1) answers.push(await keyed(n));
-  expect(answers.filter((answer) => answer === 'queueFull')).toHaveLength(3);
+  expect(answers.filter((answer) => answer === 'queueShareFull')).toHaveLength(3);
   expect(await keyed(1, 'other')).toBe('accepted');
 });
 

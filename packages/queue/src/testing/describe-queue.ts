@@ -163,12 +163,15 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
       `('leaves $of for others, also when its calls are dead letters', async ({ bounds, size }) => {
         await reopen(bounds);
         const { accepted, refusal } = await filled('busy', Buffer.alloc(size));
-        expect(refusal).toMatchObject({ code: 'queueFull', message: expect.stringContaining('keeps room for others') });
+        expect(refusal).toMatchObject({
+          code: 'queueShareFull',
+          message: expect.stringContaining('keeps room for others'),
+        });
         await push({ fnId: 'quiet', body: Buffer.alloc(size) });
-        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueFull' });
+        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueShareFull' });
         const deliveries = await reserve({ limit: accepted });
         for (const { lease } of deliveries) await queue.bury(lease, { code: 'functionFailed', message: '' });
-        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueFull' });
+        await expect(push({ fnId: 'busy' })).rejects.toMatchObject({ code: 'queueShareFull' });
         await push({ fnId: 'quiet', body: Buffer.alloc(size) });
       });
 
@@ -179,7 +182,7 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         await advance(1);
         await withKey('busy', 'the last');
         await reopen();
-        const refused = { code: 'queueFull', message: expect.stringContaining('keeps room for others') };
+        const refused = { code: 'queueShareFull', message: expect.stringContaining('keeps room for others') };
         await expect(withKey('busy', 'one too many')).rejects.toMatchObject(refused);
         await push({ fnId: 'busy' });
         await withKey('busy', 'the last');
