@@ -1,5 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { readSettings, wallMs } from '@fnfleet/core';
+import { asyncMessage } from '@fnfleet/lb-agent';
+import { openQueue, queueSettings } from '@fnfleet/queue';
+import { withCleanUp } from './clean-up.mjs';
 import { startFleet } from './fleet.mjs';
-import { sleep } from './one-call.mjs';
+import { callOnce, sleep } from './one-call.mjs';
 import { cpuSecondsOf, residentMib } from './processes.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
@@ -16,6 +23,8 @@ const BODY_BYTES = 1024;
 const WARM_UP_SECONDS = 10;
 /** Calls that wait while others are measured. */
 const BACKLOG = 100_000;
+/** Of the calls that the fleet can do, those of an open loop. */
+const OPEN_SHARE = 0.3;
 /** As many calls at a time as there are clients of sync calls. */
 const AS_MANY = { FN_ASYNC_CONSUMERS: `${CLIENTS}` };
 
@@ -140,69 +149,235 @@ export async function measureAsyncStart({ rounds, undo }) {
 }
 
 /**
- * p99 of sync calls alone, once more alone, which shows the noise, and while a backlog runs through the same balancer and runner; in
- * turns. The calls alone are those of a second fleet, whose processes do nothing else; the backlog of the first one then waits.
+ * Sync calls alone, once more alone, which shows the noise, and while a backlog of another function runs through the same processes; in
+ * turns. Alone, a rate limit holds the backlog back.
  * @param {BenchOptions} options
  */
 export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
   const rows = [];
   for (const tree of trees) {
-    const [busy, quiet] = [await startFleet({ undo, tree }), await startFleet({ undo, tree })];
-    const background = await busy.deploy('background');
-    /** @type {{ name: string, config: Record<string, string>, clients: number }[]} */
+    const { url: mqUrl, queue } = await newQueue(undo);
+    const fleet = await startFleet({ undo, tree, settings: { FN_MQ_URL: mqUrl } });
+    const background = fnIdOf(await fleet.deploy('background'));
+    const url = await fleet.deploy('micro');
+    const slow = await fleet.deploy('slow', { MICRO_SLEEP_MS: '20' });
+    await hold(fleet, background, true);
+    await push(queue, background, BACKLOG);
+    await queue.close();
+    const { rate } = await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+    await load(slow, { clients: CLIENTS, seconds: 2 });
+    const open = Math.round(OPEN_SHARE * rate);
+    /** @type {[string, () => Promise<Load>][]} */
     const kinds = [
-      { name: 'answers at once', config: {}, clients: 4 },
-      { name: 'takes 20 ms', config: { MICRO_SLEEP_MS: '20' }, clients: 8 },
+      [`${open} a second, whatever the answers`, () => openLoad(url, open, seconds)],
+      ['4 clients, answers at once', () => load(url, { clients: 4, seconds })],
+      ['8 clients, takes 20 ms', () => load(slow, { clients: 8, seconds })],
     ];
-    for (const [at, { name, config, clients }] of kinds.entries()) {
-      const urls = { busy: await busy.deploy(`f${at}`, config), quiet: await quiet.deploy(`f${at}`, config) };
-      await load(urls.quiet, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
-      await load(urls.busy, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
-      await fill(busy, background, BACKLOG);
-      /** @type {Record<'alone' | 'again' | 'beside' | 'drained', number[]>} */
-      const { alone, again, beside, drained } = { alone: [], again: [], beside: [], drained: [] };
+    for (const [name, run] of kinds) {
+      /** @type {Record<'alone' | 'again' | 'beside', Load[]>} */
+      const { alone, again, beside } = { alone: [], again: [], beside: [] };
+      /** @type {number[]} */
+      const drained = [];
       for (let round = 0; round < rounds; round += 1) {
-        alone.push((await load(urls.quiet, { clients, seconds })).p99);
-        again.push((await load(urls.quiet, { clients, seconds })).p99);
-        await cordon(busy, false);
-        await load(urls.busy, { clients, seconds: 1 });
-        const before = await depth(busy);
-        beside.push((await load(urls.busy, { clients, seconds })).p99);
-        drained.push((before - (await depth(busy))) / seconds);
-        await cordon(busy, true);
+        alone.push(await run());
+        again.push(await run());
+        await hold(fleet, background, false);
+        // Until the pace of the balancer is what it will be.
+        await Promise.all([run(), sleep(2_000)]);
+        const [before, from] = [await depth(fleet), performance.now()];
+        beside.push(await run());
+        drained.push((1_000 * (before - (await depth(fleet)))) / (performance.now() - from));
+        await hold(fleet, background, true);
+        await sleep(500);
       }
-      /** @param {readonly number[]} values @param {(at: number) => number} base */
-      const ratios = (values, base) => median(values.map((value, at) => value / base(at))).toFixed(3);
-      const first = (/** @type {number} */ at) => alone[at] ?? Number.NaN;
-      const both = (/** @type {number} */ at) => (first(at) + (again[at] ?? Number.NaN)) / 2;
-      rows.push([
-        tree.name,
-        `${name}, ${clients} clients`,
-        ms(median(alone)),
-        ratios(again, first),
-        ratios(beside, both),
-        Math.round(median(drained)),
-      ]);
+      /** @param {'p50' | 'p99'} what */
+      const cells = (what) => {
+        const of = (/** @type {readonly Load[]} */ loads) => loads.map((each) => each[what]);
+        const both = alone.map((each, at) => (each[what] + (again[at]?.[what] ?? Number.NaN)) / 2);
+        const noise = alone.map((each, at) => (again[at]?.[what] ?? Number.NaN) / each[what]);
+        const ratios = of(beside).map((value, at) => value / (both[at] ?? Number.NaN));
+        return [ms(median(of(alone))), spread(noise), spread(ratios)];
+      };
+      rows.push([tree.name, name, ...cells('p50'), ...cells('p99'), Math.round(median(drained))]);
     }
   }
-  return table(['code', 'sync calls', 'p99 alone, ms', 'alone again', 'while a backlog runs', 'drained/s'], rows);
+  const heading = (/** @type {string} */ what) => [`${what} alone, ms`, 'alone again', 'beside a backlog'];
+  return table(['code', 'sync calls', ...heading('p50'), ...heading('p99'), 'drained/s'], rows);
+}
+
+/** The median and all. @param {readonly number[]} ratios */
+function spread(ratios) {
+  const all = ratios.toSorted((a, b) => a - b).map((ratio) => ratio.toFixed(2));
+  return `${median(ratios).toFixed(2)} (${all.join(', ')})`;
 }
 
 /**
- * Resident memory of API node and balancer with more and more calls that wait.
+ * Calls at a rate, whatever their answers; latencies count from when a call should have been sent.
+ * @param {string} url
+ * @param {number} rate
+ * @param {number} seconds
+ * @returns {Promise<Load>}
+ */
+async function openLoad(url, rate, seconds) {
+  /** @type {number[]} */
+  const took = [];
+  let failed = 0;
+  /** @type {Promise<void>[]} */
+  const calls = [];
+  const start = performance.now();
+  const one = async (/** @type {number} */ dueAt) => {
+    try {
+      await callOnce(url);
+      took.push(performance.now() - start - dueAt);
+    } catch {
+      failed += 1;
+    }
+  };
+  for (let sent = 0; sent < rate * seconds; ) {
+    const now = performance.now() - start;
+    for (; sent < Math.min(rate * seconds, (now * rate) / 1_000); sent += 1) calls.push(one((1_000 * sent) / rate));
+    await sleep(1);
+  }
+  await Promise.all(calls);
+  return { rate: took.length / seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99), failed };
+}
+
+/**
+ * What a backlog costs API node and balancer: memory, the time to open the queue, to accept, list, describe and reserve; and how fast it
+ * runs. The calls are put into the file before the API node opens it.
  * @param {BenchOptions} options
  */
-export async function measureAsyncMemory({ undo }) {
-  const fleet = await startFleet({ undo });
-  const url = await fleet.deploy('micro');
-  await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS, headers: ASYNC });
-  await drained(fleet);
+export async function measureAsyncMemory({ seconds }) {
   const rows = [];
-  for (const calls of [1_000, BACKLOG, Number(process.env.BENCH_BACKLOG ?? BACKLOG)]) {
-    await fill(fleet, url, calls);
-    rows.push([await depth(fleet), Math.round(residentMib(fleet.apiPid)), Math.round(residentMib(fleet.lbPid))]);
+  for (const calls of new Set([1_000, BACKLOG, Number(process.env.BENCH_BACKLOG ?? BACKLOG)])) {
+    rows.push(await withCleanUp((undo) => measureBacklog(calls, seconds, undo)));
   }
-  return table(['calls that wait', 'API node MiB', 'balancer MiB'], rows);
+  const heading = [
+    'calls that wait',
+    'file MiB',
+    'opened in ms',
+    'API node, balancer MiB: opened',
+    'after accepting',
+    'after draining',
+  ];
+  const latencies = ['list, describe, p50 ms', 'accepted a second', 'reservation ms', 'drained a second'];
+  return table([...heading, ...latencies], rows);
+}
+
+/** @param {number} calls @param {number} seconds @param {import('./clean-up.mjs').CleanUp} undo */
+async function measureBacklog(calls, seconds, undo) {
+  const { url: mqUrl, queue } = await newQueue(undo);
+  const fleet = await startFleet({ undo, settings: { FN_MQ_URL: mqUrl, ...AS_MANY } });
+  const url = await fleet.deploy('micro');
+  const fnId = fnIdOf(url);
+  await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS, bytes: BODY_BYTES });
+  await cordon(fleet, true);
+  const last = await push(queue, fnId, calls);
+  const { bytes } = await queue.stats();
+  await queue.close();
+  const memory = () => [fleet.apiPid, fleet.lbPid].map((pid) => Math.round(residentMib(pid))).join(', ');
+  const timed = async (/** @type {string} */ at) => {
+    const from = performance.now();
+    const { status } = await fetch(`${fleet.apiUrl}${at}`).then(async (response) => (await response.text(), response));
+    return { status, took: performance.now() - from };
+  };
+  // Another process has had the file until now: the API node tries again once a second.
+  await sleep(1_500);
+  const opened = await timed(`/v2/calls/${last}`);
+  if (opened.status !== 200) throw new Error(`the queue is not open: ${opened.status}`);
+  await sleep(2_000);
+  const afterOpening = memory();
+  const median30 = async (/** @type {string} */ at) => {
+    const all = [];
+    for (let n = 0; n < 30; n += 1) all.push((await timed(at)).took);
+    return ms(median(all));
+  };
+  const shown = [await median30(`/v2/fns/${fnId}/calls?per_page=30`), await median30(`/v2/calls/${last}`)];
+  const accepted = await load(url, { clients: CLIENTS, seconds, bytes: BODY_BYTES, headers: ASYNC });
+  const afterAccepting = memory();
+  const before = await reservations(fleet);
+  const [from, left] = [performance.now(), await ended(fleet)];
+  await cordon(fleet, false);
+  const limit = Math.min(50_000, 0.9 * calls);
+  while ((await ended(fleet)) - left < limit) await sleep(200);
+  const drained = (1_000 * ((await ended(fleet)) - left)) / (performance.now() - from);
+  const after = await reservations(fleet);
+  const reservation = (1_000 * (after.sum - before.sum)) / (after.count - before.count);
+  return [
+    ...[calls, Math.round(bytes / 2 ** 20), Math.round(opened.took), afterOpening, afterAccepting, memory()],
+    ...[shown.join(', '), Math.round(accepted.rate), ms(reservation), Math.round(drained)],
+  ];
+}
+
+/** A queue in a file that an API node opens once it is closed here. @param {import('./clean-up.mjs').CleanUp} undo */
+async function newQueue(undo) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-mq-'));
+  undo.push(() => rmSync(folder, { recursive: true, force: true }));
+  const url = `sqlite3://${path.join(folder, 'mq.db')}`;
+  return { url, queue: await openQueue(readSettings(queueSettings, { FN_MQ_URL: url })) };
+}
+
+/**
+ * Puts calls into a queue as a balancer does. @returns the id of the last one
+ * @param {Awaited<ReturnType<typeof openQueue>>} queue
+ * @param {string} fnId
+ * @param {number} calls
+ */
+async function push(queue, fnId, calls) {
+  const body = Buffer.alloc(BODY_BYTES, 'x');
+  const idOf = (/** @type {number} */ n) => `01K0000000${String(n).padStart(16, '0')}`;
+  for (let n = 0; n < calls; n += 1_000) {
+    const portion = Array.from({ length: Math.min(1_000, calls - n) }, (_, at) =>
+      queue.push(
+        asyncMessage(
+          {
+            ...{
+              id: idOf(n + at),
+              fnId,
+              method: 'POST',
+              url: `http://127.0.0.1/invoke/${fnId}`,
+              createdAt: wallMs(Date.now()),
+            },
+            headers: { 'Content-Type': ['application/octet-stream'] },
+          },
+          body,
+        ),
+      ),
+    );
+    await Promise.all(portion);
+  }
+  return idOf(calls - 1);
+}
+
+/** @param {string} url of the invocation */
+function fnIdOf(url) {
+  return String(url.split('/').at(-1));
+}
+
+/** Holds the calls of a function back by a rate limit, or lets them run. @param {Fleet} fleet @param {string} fnId @param {boolean} held */
+async function hold({ apiUrl }, fnId, held) {
+  const rate = held ? { calls: 1, per: 86_400 } : { calls: 1_000_000, per: 1 };
+  const body = JSON.stringify({ annotations: { 'fnfleet/async': { rate } } });
+  const { ok, status } = await fetch(`${apiUrl}/v2/fns/${fnId}`, { method: 'PUT', body });
+  if (!ok) throw new Error(`the rate limit was answered ${status}`);
+}
+
+/** Calls that have ended. @param {Fleet} fleet */
+async function ended({ apiUrl }) {
+  const text = await (await fetch(`${apiUrl}/metrics`)).text();
+  return Number(text.match(/^fn_mq_completed_total\S* (\d+)/m)?.[1] ?? 0);
+}
+
+/** Those that an API node has answered, and how long they took together, s. @param {Fleet} fleet */
+async function reservations({ apiUrl }) {
+  const text = await (await fetch(`${apiUrl}/metrics`)).text();
+  const of = (/** @type {string} */ what) =>
+    Number(
+      text.match(
+        new RegExp(`^fn_api_latency_${what}{path="/v2/runner/async/reserve",.*status="200".* (\\S+)$`, 'm'),
+      )?.[1] ?? 0,
+    );
+  return { sum: of('sum') / 1_000, count: of('count') };
 }
 
 /** Calls wait until there are so many, and go on waiting. @param {Fleet} fleet @param {string} url @param {number} calls */

@@ -18,8 +18,8 @@
  *   async-accept  asynchronous calls that are accepted a second, each synced to disk, against sync calls
  *   async-start   the time from accepted to started, and to ended, of single asynchronous calls
  *   async-drain   how fast a backlog runs, against sync calls
- *   async-beside  p99 of sync calls while a backlog of 100 000 runs, against sync calls alone
- *   async-memory  resident memory of API node and balancer while 100 000 calls wait, or BENCH_BACKLOG
+ *   async-beside  sync calls while a backlog of 100 000 runs, against sync calls alone
+ *   async-memory  memory, latencies and rates of API node and balancer while 1 000, 100 000 and BENCH_BACKLOG calls wait
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3 --against <commit>]
  *

@@ -55,11 +55,17 @@ export const lbSettings = {
     max: 10_000,
     doc: 'How many asynchronous calls the balancer runs at a time. It takes them from the queues of the API nodes while no other call waits and the runners are less than 80 % full. 0: none.',
   }),
+  asyncBusyPercent: integer('FN_ASYNC_BUSY', {
+    default: 80,
+    min: 1,
+    max: 100,
+    doc: 'While clients call and at least this percentage of the CPU is in use, of the machine of the balancer or of the one core that its JavaScript can use, fewer asynchronous calls run at a time. With a lower value a backlog costs the calls of clients less time, and runs slower.',
+  }),
   asyncSharePercent: integer('FN_ASYNC_SHARE', {
     default: 3,
     min: 0,
     max: 100,
-    doc: 'How many asynchronous calls may start for each hundred calls of clients while the machine of the balancer is busy, which means that at least 80 % of its CPU is in use. At least one a second starts. While no client calls, there is no such limit.',
+    doc: 'How many asynchronous calls may start for each hundred calls of clients while the machine of the balancer is busy, which `FN_ASYNC_BUSY` defines. At least one a second starts. While no client calls, there is no such limit.',
   }),
   asyncLeaseMs: integer('FN_ASYNC_LEASE_MSECS', {
     default: 30_000,

@@ -8,6 +8,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_API_CORS_HEADERS',
   'FN_API_CORS_ORIGINS',
   'FN_API_URL',
+  'FN_ASYNC_BUSY',
   'FN_ASYNC_CONSUMERS',
   'FN_ASYNC_HELD_BYTES',
   'FN_ASYNC_LEASE_MSECS',

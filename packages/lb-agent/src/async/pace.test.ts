@@ -12,7 +12,7 @@ describe('the pace of asynchronous calls', () => {
   beforeEach(() => {
     clock = new FakeClock();
     busy = 1;
-    pace = new Pace({ limit: 16, share: 0.1, cpu: async () => busy, clock });
+    pace = new Pace({ limit: 16, busy: 0.8, share: 0.1, cpu: async () => busy, clock });
   });
 
   /** Clients call, and it looks at the machine. Resolves with how many calls may run, if this many do. */
@@ -29,6 +29,14 @@ describe('the pace of asynchronous calls', () => {
   it('is not limited while the machine is not busy', async () => {
     busy = 0.79;
     for (let i = 0; i < 5; i += 1) expect(await look({ calls: 100 })).toBe(16);
+  });
+
+  it('is limited from that share of the CPU on that was set', async () => {
+    pace = new Pace({ limit: 16, busy: 0.5, share: 0.1, cpu: async () => busy, clock });
+    busy = 0.49;
+    expect(await look({})).toBe(16);
+    busy = 0.5;
+    expect(await look({})).toBe(8);
   });
 
   it('falls by half with each look while clients call and the machine is busy, and rises by one when it is not', async () => {
@@ -86,7 +94,7 @@ describe('the pace of asynchronous calls', () => {
       measured += 1;
       return 0;
     };
-    pace = new Pace({ limit: 16, share: 0.1, cpu, clock });
+    pace = new Pace({ limit: 16, busy: 0.8, share: 0.1, cpu, clock });
     for (let i = 0; i < 100; i += 1) {
       await pace.room(0);
       await clock.advance(10);

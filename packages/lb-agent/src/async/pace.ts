@@ -3,14 +3,14 @@ import type { CpuMeter } from './cpu-meter.js';
 
 /** How often it looks at the machine. */
 const LOOK_MS = 250;
-/** Share of the CPU from which on the machine is busy. */
-const BUSY = 0.8;
 /** For how long a call of a client shows that there are such calls. */
 const CLIENTS_MS = 2_000;
 
 export interface PaceOptions {
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
+  /** Share of the CPU in use, from 0 to 1, from which on the machine is busy. */
+  readonly busy: number;
   /** How many asynchronous calls may start for each call of a client while the machine is busy even with few of them, from 0 to 1. */
   readonly share: number;
   readonly cpu: CpuMeter;
@@ -74,13 +74,13 @@ export class Pace {
   }
 
   private look(busy: number, elapsedMs: number): void {
-    const { clock, limit, share } = this.options;
+    const { clock, limit, share, busy: fromBusy } = this.options;
     const calls = this.clientCalls;
     this.clientCalls = 0;
     const now = clock.now();
     if (calls > 0) this.clientAt = now;
     const hasClients = now < later(this.clientAt, CLIENTS_MS);
-    this.isPressed = hasClients && busy >= BUSY;
+    this.isPressed = hasClients && busy >= fromBusy;
     if (!hasClients) this.allowed = limit;
     else if (this.isPressed) this.allowed = Math.max(1, this.allowed / 2);
     else this.allowed = Math.min(limit, this.allowed + 1);

@@ -16,12 +16,11 @@ export interface AsyncOptions {
   readonly lookup: Pick<FunctionLookup, 'byId'>;
   /** Maximum number of asynchronous calls at a time. Default 16; 0: it takes none. */
   readonly consumers?: number | undefined;
-  /**
-   * How many asynchronous calls may start for each other one while the machine is busy, from 0 to 1. Default 0.03. It is busy if its
-   * CPU is used by 80 %.
-   */
+  /** Share of the CPU in use, from 0 to 1, from which on the machine is busy, so that fewer of them run. Default 0.8. */
+  readonly busy?: number | undefined;
+  /** How many asynchronous calls may start for each other one while the machine is busy, from 0 to 1. Default 0.03. */
   readonly share?: number | undefined;
-  /** Measures that. Default: of the machine, or of this process if it uses a larger share of one core. */
+  /** Measures the CPU in use. Default: of the machine, or of this process if it uses a larger share of one core. */
   readonly cpu?: CpuMeter;
   /** How long the agent has a call before it must renew that, milliseconds. Default 30 000. */
   readonly leaseMs?: number | undefined;
@@ -44,6 +43,7 @@ export interface AsyncLbAgent extends LbAgent {
 export function withAsync(agent: LbAgent, dequeue: DequeueAccess, options: AsyncOptions): AsyncLbAgent {
   const {
     consumers = 16,
+    busy = 0.8,
     share = 0.03,
     cpu = newCpuMeter(),
     holder = `${hostname()}-${process.pid}`,
@@ -51,7 +51,7 @@ export function withAsync(agent: LbAgent, dequeue: DequeueAccess, options: Async
     clock = systemClock,
   } = options;
   const { lookup, leaseMs } = options;
-  const pace = new Pace({ limit: consumers, share, cpu, clock });
+  const pace = new Pace({ limit: consumers, busy, share, cpu, clock });
   const consumer = new AsyncConsumer({
     agent,
     lookup,

@@ -171,6 +171,7 @@ class ComposedLbServer implements LbServer {
     this.agent = withAsync(agent, queues ?? NO_QUEUES, {
       lookup: this.lookup,
       consumers: queues === undefined ? 0 : (settings.asyncConsumers ?? 0),
+      busy: settings.asyncBusyPercent === undefined ? undefined : settings.asyncBusyPercent / 100,
       share: settings.asyncSharePercent === undefined ? undefined : settings.asyncSharePercent / 100,
       leaseMs: settings.asyncLeaseMs,
       logger,

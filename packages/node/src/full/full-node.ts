@@ -46,7 +46,9 @@ export type FrontDoorSettings = Pick<
   LbSettings,
   'executionHeadroomMs' | 'completeBodyBytes' | 'clientStallMs' | 'requestIdHeader'
 > &
-  Partial<Pick<LbSettings, 'asyncConsumers' | 'asyncSharePercent' | 'asyncLeaseMs' | 'asyncHeldBytes'>>;
+  Partial<
+    Pick<LbSettings, 'asyncConsumers' | 'asyncBusyPercent' | 'asyncSharePercent' | 'asyncLeaseMs' | 'asyncHeldBytes'>
+  >;
 
 export interface FullNodeOptions {
   /** Executes the calls. The node closes it at the end. */
