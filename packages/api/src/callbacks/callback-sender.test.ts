@@ -279,9 +279,8 @@ describe('a receiver that', () => {
       expect(bad.connections).toBe(attempts);
       await over(await succeeded(good.url()));
       expect(good.received).toHaveLength(1);
-      for (let tries = 0; bad.open > 0 && tries < 100; tries += 1)
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      expect(bad.open).toBe(0);
+      // Nothing of it stays open.
+      while (bad.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     },
   );
 
