@@ -5,6 +5,7 @@ import {
   FnError,
   later,
   type MetricName,
+  type MonoMs,
   RecordedMetrics,
   readMetrics,
   silentLogger,
@@ -22,8 +23,16 @@ const metrics = RecordedMetrics.install();
 /** Knows how many wait for it to advance. */
 class WatchedClock extends FakeClock {
   asleep = 0;
+  /** Passes while nobody sleeps. */
+  worked = 0;
+  readonly sleeps: number[] = [];
+
+  override now(): MonoMs {
+    return later(super.now(), this.worked);
+  }
 
   override async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    this.sleeps.push(delayMs);
     this.asleep += 1;
     await super.sleep(delayMs, signal);
     this.asleep -= 1;
@@ -563,6 +572,22 @@ it('a database that fails is asked less and less often, and nothing is lost', as
   works = true;
   await pass(15_000);
   expect(await fired()).toEqual(['00:10', '00:20']);
+});
+
+it('a leader with many schedules to fire pauses as long as it works, so that others get their turns', async () => {
+  for (let i = 0; i < 450; i += 1) await schedule('* * * * *', {}, { id: `t${String(i).padStart(4, '0')}` });
+  const times = [40, 7_000, 60, 80, 50];
+  const advance: ScheduleStore['advance'] = (holder, moves) => {
+    clock.worked += times.shift() ?? 0;
+    return store.schedules.advance(holder, moves);
+  };
+  node({ schedules: { advance }, queue: { push: async ({ callId }) => ({ callId, duplicate: false }) } });
+  await pass(60_000);
+  clock.sleeps.length = 0;
+  await pass(1_000, 10);
+  expect(clock.sleeps.slice(0, 3)).toEqual([250, 60, 80]);
+  expect(times).toEqual([]);
+  expect(await store.schedules.earliest()).toEqual(later(wallMs(MIDNIGHT), 120_000));
 });
 
 it('2 000 schedules of the same minute: all of them fire once, at most 100 at a time', async () => {

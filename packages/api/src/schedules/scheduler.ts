@@ -37,6 +37,8 @@ const BATCH = 100;
 /** Pauses after a failure: at first, and at most. */
 const FIRST_REST_MS = 250;
 const MAX_REST_MS = 15_000;
+/** How long the leader pauses at most after schedules that it has dealt with. */
+const MAX_PAUSE_MS = 250;
 /** Functions whose calls were refused, and whose schedules rest therefore, that are remembered. */
 const MAX_RESTING = 10_000;
 /** How often the leader looks for schedules that were dealt with by a clock that was wrong, and how wrong it must have been. */
@@ -69,7 +71,9 @@ interface Outcome {
  *     with it nor says that it is alive for 5 s. A node whose queue cannot be opened does not lead.
  * S3  An instant stays due while its call cannot be pushed, and no other schedule pays for it: if it is refused because of its
  *     function, only the schedules of that function are tried less and less often.
- * S4  Instants are in wall-clock time, and an instant that was dealt with does not come back with a clock that is set back. Only if
+ * S4  A leader that has much to do pauses as long as it works, so that requests get their share of its CPU, and changes by other
+ *     processes the lock of a database in a file, which those who wait for it do not get in turn.
+ * S5  Instants are in wall-clock time, and an instant that was dealt with does not come back with a clock that is set back. Only if
  *     the clock was wrong by more than a day, schedules continue from what it says now.
  */
 export class Scheduler implements Resource {
@@ -186,11 +190,14 @@ export class Scheduler implements Resource {
 
   /** @returns whether calls were refused because of their functions. @throws the failure of the queue */
   private async fireAll(queue: MessageQueue, now: WallMs): Promise<boolean> {
-    const { schedules } = this.parts.store;
+    const { store, clock } = this.parts;
+    const { schedules } = store;
+    const { signal } = this.stopping;
     let failure: unknown;
     let isRefused = false;
     let last: DueSchedule | undefined;
     do {
+      const began = clock.now();
       const due = await schedules.due(now, BATCH, last);
       last = due.length < BATCH ? undefined : due.at(-1);
       const firing: Promise<Outcome>[] = [];
@@ -208,7 +215,9 @@ export class Scheduler implements Resource {
       }
       // The others would fail as well.
       if (failure !== undefined) throw failure;
-    } while (last !== undefined && !this.stopping.signal.aborted);
+      const pauseMs = Math.min(MAX_PAUSE_MS, clock.now() - began);
+      if (last !== undefined && pauseMs > 0) await clock.sleep(pauseMs, signal); // S4
+    } while (last !== undefined && !signal.aborted);
     return isRefused;
   }
 
@@ -281,7 +290,7 @@ export class Scheduler implements Resource {
     return recorded;
   }
 
-  /** S4 */
+  /** S5 */
   private async strayed(now: WallMs): Promise<readonly DueSchedule[]> {
     const { store, clock } = this.parts;
     if (clock.now() < this.checkAt) return [];
