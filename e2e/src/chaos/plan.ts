@@ -38,12 +38,12 @@ export const FULL_FORM: ChaosOptions = {
   clients: 32,
   backlog: 400,
   kills: { min: 10, max: Number.POSITIVE_INFINITY },
-  runs: { min: 1, max: 600 },
-  upMs: 60_000,
+  runs: { min: 1, max: 1_200 },
+  upMs: 120_000,
   downMs: { min: 0, max: 1_500 },
   suspensions: 10,
   leaseMs: 6_000,
-  consumers: 12,
+  consumers: 8,
 };
 
 /** For every change: the same in small. */

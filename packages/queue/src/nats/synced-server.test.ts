@@ -1,5 +1,5 @@
 // needs: nats-server-2.10
-// takes: 35 s
+// takes: 30 s
 import { eventually, freePorts, NatsServer } from '@fnfleet/testing';
 import { describeQueue } from '../testing/describe-queue.js';
 import { NatsSetup } from '../testing/nats-setup.js';
