@@ -21,5 +21,6 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
 } else {
   // See docs/performance.md. Set here and not on the command line: Node does not start with a flag that its V8 does not know.
   v8.setFlagsFromString('--heap-growing-percent=200');
+  v8.setFlagsFromString('--no-allocation-site-pretenuring');
   require(built).main(process.argv);
 }

@@ -22,6 +22,7 @@ import type { TlsIdentity } from '@fnfleet/tls';
 import { takeAbsoluteForm } from './absolute-form.js';
 import { JSON_TYPE, sendError } from './answers.js';
 import { MAX_HEADERS, newLimitedServer } from './limited-server.js';
+import { whenClosed } from './response-close.js';
 import { completeLimits, type HttpLimits } from './settings.js';
 
 export interface HttpServiceOptions {
@@ -166,7 +167,7 @@ export class HttpService implements Service {
     const { responseWriteTimeoutMs } = this.limits;
     const cut = responseWriteTimeoutMs > 0 ? this.clock.after(responseWriteTimeoutMs, () => res.destroy()) : undefined;
     if (this.drained) res.setHeader('Connection', 'close');
-    res.once('close', () => {
+    whenClosed(res, () => {
       answers.delete(res);
       cut?.cancel();
       const [next] = answers;

@@ -13,6 +13,7 @@ import {
   systemClock,
   type TraceContext,
 } from '@fnfleet/core';
+import { whenClosed } from './response-close.js';
 
 /** Labels for the metrics of a request. Handlers may change them until the response is complete. */
 export interface RequestLabels {
@@ -39,7 +40,7 @@ export function measureRequest(
   const trace = opened?.context ?? NO_TRACE;
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace, onLeft: undefined };
   const startedAt = clock.now();
-  res.once('close', () => {
+  whenClosed(res, () => {
     // A client that disconnected before the response was complete is counted as such, whatever its status was.
     const status = res.writableFinished ? res.statusCode : ERRORS.clientCancelled.status;
     if (!res.writableFinished) labels.onLeft?.();

@@ -1,3 +1,5 @@
+import { channel } from 'node:diagnostics_channel';
+import type { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { createLogger, FakeClock, FnError, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
@@ -34,6 +36,24 @@ it.each`
 
 it('http-api 8: a path with a superfluous trailing slash is redirected', async () => {
   expect(await fleet.send('/invoke/fn1/?a=1')).toMatchObject({ status: 307, headers: { location: '/invoke/fn1?a=1' } });
+});
+
+it('no event of a request or its response gets a second listener, because V8 may keep such pairs of any call', async () => {
+  const seconds: string[] = [];
+  const watch = (name: string, emitter: EventEmitter) =>
+    emitter.on('newListener', (event) => {
+      if (emitter.listenerCount(event) > 0) seconds.push(`${name} ${String(event)}`);
+    });
+  const onStart = (message: unknown) => {
+    const { request, response } = message as Record<'request' | 'response', EventEmitter>;
+    watch('request', request);
+    watch('response', response);
+  };
+  const starts = channel('http.server.request.start');
+  starts.subscribe(onStart);
+  await fleet.send('/invoke/fn1');
+  starts.unsubscribe(onStart);
+  expect(seconds).toEqual([]);
 });
 
 it('http-api 3: serves metrics if it is given any', async () => {
