@@ -78,11 +78,13 @@ it.each`
   );
 });
 
-it('the error about an unknown placer lists the known ones', async () => {
-  const start = TestFleet.start([runner], { placer: undefined, env: { FN_PLACER: 'chh' } });
+it('the error about an unknown placer lists the known ones, and nothing has been started', async () => {
+  const clock = new FakeClock();
+  const start = TestFleet.start([runner], { placer: undefined, clock, env: { FN_PLACER: 'chh' } });
   await expect(start).rejects.toThrow(
     'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
   );
+  expect(clock.pendingTimers).toBe(0);
 });
 
 it('two balancers with the same address and port, as in containers on two hosts, generate different call ids', async () => {

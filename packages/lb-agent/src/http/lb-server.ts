@@ -132,7 +132,6 @@ class ComposedLbServer implements LbServer {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
     const api = options.lookup === undefined ? newApiClient(options, clock) : undefined;
-    this.lookup = options.lookup ?? new CachedLookup(new ApiSource(api as ApiClient), clock, settings.lookupTtlMs);
     const maxBodyBytes = settings.mqMaxBody ?? MIB;
     const queues = options.queues ?? api?.queues(maxBodyBytes);
     const agent = newAgent(options, {
@@ -156,6 +155,8 @@ class ComposedLbServer implements LbServer {
       logger,
       clock,
     });
+    // It follows changes from now on, so it comes after what settings can make fail.
+    this.lookup = options.lookup ?? new CachedLookup(new ApiSource(api as ApiClient), clock, settings.lookupTtlMs);
     for (const listener of options.callListeners ?? []) agent.addCallListener(listener);
     if (settings.workloadFile) {
       this.recorder = new WorkloadRecorder(settings.workloadFile, clock, logger);
