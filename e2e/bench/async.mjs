@@ -396,7 +396,7 @@ async function drainRate(fleet) {
     for (;;) {
       const left = await depth(fleet);
       if (left <= all * share) return { left, time: performance.now(), cpu: cpuOf(fleet) };
-      await sleep(100);
+      await sleep(250);
     }
   };
   const [from, to] = [await at(0.9), await at(0.1)];
