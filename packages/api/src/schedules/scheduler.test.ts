@@ -3,6 +3,7 @@ import {
   decodeQueuedRequest,
   FakeClock,
   FnError,
+  type Logger,
   later,
   type MetricName,
   type MonoMs,
@@ -68,15 +69,16 @@ interface Replaced {
   readonly schedules?: Partial<ScheduleStore>;
   readonly queue?: Partial<MessageQueue>;
   readonly open?: () => Promise<MessageQueue>;
+  readonly logger?: Logger;
 }
 
-function node({ schedules, queue: over, open }: Replaced = {}): Scheduler {
+function node({ schedules, queue: over, open, logger = silentLogger }: Replaced = {}): Scheduler {
   const used = over === undefined ? queue : Object.assign(Object.create(queue) as MessageQueue, over);
   const started = new Scheduler({
     store: { schedules: { ...store.schedules, ...schedules } },
     queue: { exists: true, open: open ?? (async () => used) },
     clock,
-    logger: silentLogger,
+    logger,
   });
   nodes.push(started);
   return started;
@@ -588,6 +590,17 @@ it('a leader with many schedules to fire pauses as long as it works, so that oth
   expect(clock.sleeps.slice(0, 3)).toEqual([250, 60, 80]);
   expect(times).toEqual([]);
   expect(await store.schedules.earliest()).toEqual(later(wallMs(MIDNIGHT), 120_000));
+});
+
+it('many schedules that miss firings at the same time do not fill the log', async () => {
+  for (let i = 0; i < 50; i += 1) await schedule('* * * * *', {}, { id: `t${i}` });
+  await clock.advance(HOUR_MS);
+  const lines: string[] = [];
+  node({ logger: { ...silentLogger, warn: (message) => void lines.push(message) } });
+  await pass(1_000);
+  expect(counted('schedule_missed')).toBe(50);
+  expect(lines).toHaveLength(11);
+  expect(lines.at(-1)).toContain('not logged for a minute');
 });
 
 it('2 000 schedules of the same minute: all of them fire once, at most 100 at a time', async () => {

@@ -6,6 +6,7 @@ import {
   epochMs,
   FnError,
   formatDate,
+  LONG_AGO,
   type Logger,
   later,
   type MonoMs,
@@ -39,6 +40,9 @@ const FIRST_REST_MS = 250;
 const MAX_REST_MS = 15_000;
 /** How long the leader pauses at most after schedules that it has dealt with. */
 const MAX_PAUSE_MS = 250;
+/** How many schedules with missed firings are logged within a minute: thousands may miss some at the same time. */
+const MAX_TOLD = 10;
+const TOLD_MS = 60_000;
 /** Functions whose calls were refused, and whose schedules rest therefore, that are remembered. */
 const MAX_RESTING = 10_000;
 /** How often the leader looks for schedules that were dealt with by a clock that was wrong, and how wrong it must have been. */
@@ -83,6 +87,9 @@ export class Scheduler implements Resource {
   private watched: { readonly leader: Leader; readonly since: MonoMs } | undefined;
   private checkAt: MonoMs;
   private leads = false;
+  /** Schedules with missed firings since the minute began. */
+  private told = 0;
+  private tellsUntil: MonoMs = LONG_AGO;
   /** Functions whose calls were refused, by id. */
   private readonly resting = new TurnoverMap<string, { readonly until: MonoMs; readonly refusals: number }>();
   /** As of the last look that succeeded: if later ones fail, it becomes ever later. */
@@ -253,13 +260,22 @@ export class Scheduler implements Resource {
     }
     if (hasMissed) {
       count('schedule_missed');
-      logger.warn('a schedule has missed firings', {
-        triggerId: trigger.id,
-        fnId: trigger.fnId,
-        since: formatDate(nextAt),
-      });
+      this.tellMissed(trigger, nextAt);
     }
     return { move: { from: due, nextAt: next, firedAt, at: now } };
+  }
+
+  private tellMissed({ id, fnId }: Trigger, since: WallMs): void {
+    const { clock, logger } = this.parts;
+    if (clock.now() >= this.tellsUntil) {
+      this.tellsUntil = later(clock.now(), TOLD_MS);
+      this.told = 0;
+    }
+    this.told += 1;
+    if (this.told > MAX_TOLD) return;
+    logger.warn('a schedule has missed firings', { triggerId: id, fnId, since: formatDate(since) });
+    if (this.told === MAX_TOLD)
+      logger.warn('further schedules with missed firings are counted, and not logged for a minute');
   }
 
   /** Its function is the reason why its calls are refused: it has its share of the queue, for example. */
