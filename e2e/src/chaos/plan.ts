@@ -43,7 +43,7 @@ export const FULL_FORM: ChaosOptions = {
   downMs: { min: 0, max: 1_500 },
   suspensions: 10,
   leaseMs: 6_000,
-  consumers: 12,
+  consumers: 24,
 };
 
 /** For every change: the same in small. */
