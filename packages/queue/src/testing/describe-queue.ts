@@ -491,6 +491,19 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await act(lease)).toEqual({ kind: 'leaseLost', because: 'ended' });
       });
 
+      it('is in the history of its call when that succeeds at once, and also after another one was given back', async () => {
+        const [only, second] = [await push(), await push()];
+        for (const { lease } of await reserve({ limit: 2 })) {
+          if (lease.callId === only) await queue.complete(lease, SUCCESS);
+          else await queue.giveBack(lease);
+        }
+        for (const { lease } of await reserve()) await queue.complete(lease, SUCCESS);
+        const ends = async (callId: string) =>
+          (await queue.get(callId))?.history.map(({ attempt, holder, end }) => [attempt, holder, end]);
+        expect(await ends(only)).toEqual([[1, 'lb-1', 'completed']]);
+        expect((await ends(second))?.map(([, , end]) => end)).toEqual(['givenBack', 'completed']);
+      });
+
       it('may be used to complete a call twice, with the same answer', async () => {
         await push();
         const { lease } = await one();
