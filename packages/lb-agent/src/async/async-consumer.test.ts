@@ -72,11 +72,14 @@ let running: Deferred<void>;
 let warnings: string[];
 /** Sync calls that wait for a runner. */
 let waiting: number;
+/** How long it takes to look at the machine. */
+let looking: Promise<void>;
 let consumer: AsyncConsumer;
 
 beforeEach(async () => {
   clock = new FakeClock();
   waiting = 0;
+  looking = Promise.resolve();
   queue = new OneCall();
   started = new Deferred();
   running = new Deferred();
@@ -101,7 +104,10 @@ beforeEach(async () => {
     lookup: { byId: async () => template },
     queues: { sources: () => [queue] },
     pace: {
-      room: async (running) => 2 - running,
+      room: async (running) => {
+        await looking;
+        return 2 - running;
+      },
       free: (running) => 2 - running,
       isOpen: true,
       start: () => undefined,
@@ -191,6 +197,19 @@ it('waits for the calls that run when it stops, and takes no others', async () =
   running.reject(new FnError('internal'));
   await idle;
   expect(queue.told).toEqual(['retry']);
+});
+
+it('asks for no call when it is stopped while it looks at the machine', async () => {
+  const looked = new Deferred<void>();
+  looking = looked.promise;
+  queue.answer();
+  await someTurns();
+  const { asked } = queue;
+  consumer.stop();
+  looked.resolve();
+  running.resolve();
+  await consumer.whenIdle(Number.POSITIVE_INFINITY);
+  expect(queue.asked).toBe(asked);
 });
 
 async function someTurns(): Promise<void> {

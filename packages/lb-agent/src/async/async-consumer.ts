@@ -157,7 +157,9 @@ export class AsyncConsumer {
 
   private async takeIfRoom(): Promise<void> {
     const { pace, clock } = this.parts;
+    const { signal } = this.stopping;
     const room = await this.room();
+    if (signal.aborted) return;
     const aheadLimit = this.hasMore && this.hadRoom && pace.isOpen ? this.ahead.limit : 0;
     const isAhead = aheadLimit > 0;
     const now = this.shares.wanted();
@@ -165,7 +167,9 @@ export class AsyncConsumer {
     const limit = Math.max(0, Math.min(room, now.limit)) + wanted.limit - now.limit;
     // One request for many calls costs as much as one for few.
     if (limit > 0 && 2 * limit >= aheadLimit) await this.take({ ...wanted, limit }, isAhead);
-    else if (limit === 0 && this.shares.free > 0 && !isAhead) await clock.sleep(GATE_MS, this.stopping.signal);
+    // If none runs, none will end.
+    else if (this.inflight.size === 0 || (limit === 0 && this.shares.free > 0 && !isAhead))
+      await clock.sleep(GATE_MS, signal);
     else await this.oneEnds(isAhead ? aheadLimit / 2 : Number.POSITIVE_INFINITY);
   }
 
