@@ -20,6 +20,8 @@ export class ChaosClients {
   broken = 0;
   /** Keyed calls that were sent again, and had been accepted before. */
   repeated = 0;
+  /** Accepted calls that have to run. */
+  private readonly waiting = new Set<string>();
   private sent = 0;
   private readonly agent: Agent;
   private readonly cancellations: Promise<void>[] = [];
@@ -38,7 +40,7 @@ export class ChaosClients {
     const clients = Array.from({ length: this.options.clients }, async () => {
       const own = random.fork();
       while (!isOver()) {
-        if (this.accepted.length - this.recorder.begun > this.options.backlog) await sleep(PAUSE_MS);
+        if (this.backlog > this.options.backlog) await sleep(PAUSE_MS);
         else await this.call(planCall(own, `${this.options.seed}-${this.sent++}`), isOver);
       }
     });
@@ -47,12 +49,20 @@ export class ChaosClients {
     await this.agent.close();
   }
 
+  /** Without those that are cancelled, which perhaps never run. */
+  private get backlog(): number {
+    for (const callId of this.waiting) if (this.recorder.hasBegun(callId)) this.waiting.delete(callId);
+    return this.waiting.size;
+  }
+
   private async call(call: PlannedCall, isOver: () => boolean): Promise<void> {
     let callId = await this.accept(call);
     while (call.keyed && callId === undefined && !isOver()) callId = await this.accept(call);
     if (callId === undefined) return;
-    if (call.cancelAfterMs === undefined) this.accepted.push({ callId, call });
-    else this.cancellations.push(this.cancel(callId, call, call.cancelAfterMs));
+    if (call.cancelAfterMs === undefined) {
+      this.accepted.push({ callId, call });
+      this.waiting.add(callId);
+    } else this.cancellations.push(this.cancel(callId, call, call.cancelAfterMs));
     if (call.keyed && (await this.accept(call)) !== undefined) this.repeated += 1;
   }
 

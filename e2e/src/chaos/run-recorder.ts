@@ -53,6 +53,10 @@ export class RunRecorder {
     return this.callIds.size;
   }
 
+  hasBegun(callId: string): boolean {
+    return this.callIds.has(callId);
+  }
+
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
