@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../harness/until.js';
 import { Random } from '../soak/random.js';
+import { readRecords, untilEnded } from './call-records.js';
 import { ChaosClients } from './chaos-clients.js';
 import { ChaosFleet } from './chaos-fleet.js';
-import { type CallJson, judge, type Verdict } from './judge.js';
+import { judge, type Verdict } from './judge.js';
 import type { ChaosOptions } from './plan.js';
 import { RunRecorder } from './run-recorder.js';
 import { type PlantedFault, STORES, type Victim } from './stores.js';
@@ -36,15 +36,10 @@ export interface ChaosSurroundings {
   readonly logs?: string | undefined;
 }
 
-/** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
-const DRAIN_MS = 180_000;
 const POLL_MS = 20;
 /** So many of the last runs are candidates for a fault that is planted. */
 const PLANTED_AMONG = 50;
-/** A call that goes from one state to another between two requests is seen in the next look. */
-const QUIET_LOOKS = 4;
 const STARTS = 30;
-const READERS = 16;
 const LINES_PER_CALL = 12;
 const CALLS_WITH_LINES = 5;
 
@@ -103,8 +98,11 @@ export async function chaos(
       await Promise.all([sending, ...assassins.map((assassin) => assassin.work(enough))]);
       signal.throwIfAborted();
       say(`${clients.accepted.length} accepted; waiting until all have ended`);
-      const waiting = await untilEnded(fleet);
-      const records = await recordsOf(fleet, clients);
+      const waiting = await untilEnded(fleet.apiUrl);
+      const records = await readRecords(
+        fleet.apiUrl,
+        clients.accepted.map(({ callId }) => callId),
+      );
       const verdict = judge({ accepted: clients.accepted, records, runs: recorder.runs });
       const suspects = [...new Set(verdict.violations.map(({ callId }) => callId))].slice(0, CALLS_WITH_LINES);
       report = {
@@ -186,42 +184,4 @@ async function supervised(victim: Victim): Promise<void> {
 
 function isPlain({ accepted }: ChaosClients, callId: string): boolean {
   return accepted.some((one) => one.callId === callId && one.call.end === 'success' && one.cancel === undefined);
-}
-
-/** @returns in words what has not ended in time */
-async function untilEnded({ apiUrl }: ChaosFleet): Promise<string[]> {
-  let open: string[] = [];
-  let quiet = 0;
-  const look = async () => {
-    open = [];
-    for (const status of ['queued', 'delayed', 'running']) {
-      const { items } = await json(`${apiUrl}/v2/calls?per_page=10&status=${status}`);
-      open.push(...items.map(({ id }: { readonly id: string }) => `call ${id}, ${status}`));
-    }
-    quiet = open.length === 0 ? quiet + 1 : 0;
-    return quiet === QUIET_LOOKS ? true : undefined;
-  };
-  await until({ what: 'all calls end', withinMs: DRAIN_MS, look }).catch(() => undefined);
-  return open;
-}
-
-async function recordsOf({ apiUrl }: ChaosFleet, { accepted }: ChaosClients): Promise<Map<string, CallJson>> {
-  const records = new Map<string, CallJson>();
-  const ids = accepted.map(({ callId }) => callId);
-  await Promise.all(
-    Array.from({ length: READERS }, async () => {
-      for (let callId = ids.pop(); callId !== undefined; callId = ids.pop()) {
-        const response = await fetch(`${apiUrl}/v2/calls/${callId}`);
-        if (response.status === 200) records.set(callId, (await response.json()) as CallJson);
-        else await response.body?.cancel();
-      }
-    }),
-  );
-  return records;
-}
-
-async function json(url: string) {
-  const response = await fetch(url);
-  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`);
-  return JSON.parse(await response.text());
 }

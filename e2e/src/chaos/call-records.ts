@@ -1,0 +1,66 @@
+import { until } from '../harness/until.js';
+import type { CallJson } from './judge.js';
+
+/** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
+const DRAIN_MS = 180_000;
+/** A call that goes from one state to another between two requests is seen in the next look. */
+const QUIET_LOOKS = 4;
+const READERS = 16;
+
+/** What an API node answers; an Error while it has no queue, as for a moment after its start. */
+async function answer(url: string): Promise<{ readonly status: 200 | 404; readonly json: unknown } | Error> {
+  try {
+    const response = await fetch(url);
+    const text = await response.text();
+    const { status } = response;
+    return status === 200 || status === 404
+      ? { status, json: JSON.parse(text) }
+      : new Error(`${url}: ${status} ${text}`);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** @returns in words what has not ended in time, or why that is not known */
+export async function untilEnded(apiUrl: string, withinMs = DRAIN_MS): Promise<string[]> {
+  let open: string[] = [];
+  let quiet = 0;
+  const look = async () => {
+    open = [];
+    for (const status of ['queued', 'delayed', 'running']) {
+      const list = await answer(`${apiUrl}/v2/calls?per_page=10&status=${status}`);
+      if (list instanceof Error) open.push(list.message);
+      else {
+        const { items } = list.json as { readonly items: readonly { readonly id: string }[] };
+        open.push(...items.map(({ id }) => `call ${id}, ${status}`));
+      }
+    }
+    quiet = open.length === 0 ? quiet + 1 : 0;
+    return quiet === QUIET_LOOKS ? true : undefined;
+  };
+  await until({ what: 'all calls end', withinMs, look }).catch(() => undefined);
+  return open;
+}
+
+/**
+ * @returns what the API node knows of calls, without those that it does not know
+ * @throws Error if it does not say
+ */
+export async function readRecords(apiUrl: string, callIds: readonly string[]): Promise<Map<string, CallJson>> {
+  const records = new Map<string, CallJson>();
+  const left = [...callIds];
+  const read = async (callId: string) => {
+    const look = async () => {
+      const found = await answer(`${apiUrl}/v2/calls/${callId}`);
+      return found instanceof Error ? undefined : found;
+    };
+    const { status, json } = await until({ what: `the API node tells about call ${callId}`, look });
+    if (status === 200) records.set(callId, json as CallJson);
+  };
+  await Promise.all(
+    Array.from({ length: READERS }, async () => {
+      for (let callId = left.pop(); callId !== undefined; callId = left.pop()) await read(callId);
+    }),
+  );
+  return records;
+}
