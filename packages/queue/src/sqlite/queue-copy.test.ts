@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { contentsOfQueue, isQueueLocked } from './queue-copy.js';
+import { QueueFile } from './queue-file.js';
 import { openSqliteQueue } from './sqlite-queue.js';
 
 const CALLS = 300;
@@ -46,6 +48,21 @@ it('a copy that is made while calls are accepted and run is consistent, and has 
   expect(waiting + ended).toBeGreaterThanOrEqual(CALLS);
   rmSync(saved?.file ?? '');
   expect(readdirSync(folder)).toEqual(['mq.db']);
+});
+
+it('a copy that begins while a transaction is open waits for its end', async () => {
+  const file = QueueFile.open(join(folder, 'mq.db'), { waitMs: 0, mustExist: false });
+  file.begin();
+  const saving = file.save(join(folder, 'copy.db'));
+  const meanwhile = saving.then(
+    () => 'saved',
+    () => 'failed',
+  );
+  expect(await Promise.race([meanwhile, delay(50, 'waits')])).toBe('waits');
+  file.commit();
+  await saving;
+  expect(contentsOfQueue(join(folder, 'copy.db'))).toEqual({ waiting: 0, dead: 0, ended: 0 });
+  file.close();
 });
 
 it('a queue in memory, which ends with its process, has no copies', async () => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { backup, DatabaseSync, type Session, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
 import type { TimeMark } from '../queue-time.js';
 import { SCHEMA, SCHEMA_VERSION } from './schema.js';
@@ -20,6 +21,9 @@ const GIVEN_BACK_PAGES = 256;
 const MAX_REBUILT_PAGES = 8_192;
 /** How many pages are copied at a time: a commit waits for one such portion. */
 const SAVED_PAGES = 256;
+/** A copy cannot begin while a transaction is open: how often it is tried, and how long after one another. */
+const SAVE_ATTEMPTS = 500;
+const SAVE_PAUSE_MS = 5;
 
 /** Value of `auto_vacuum`. */
 const INCREMENTAL = 2;
@@ -207,7 +211,17 @@ export class QueueFile {
 
   /** A consistent copy in a new file; commits in between become a part of it. */
   async save(file: string): Promise<void> {
-    await backup(this.database, file, { rate: SAVED_PAGES });
+    for (let attempts = 1; ; attempts += 1) {
+      try {
+        await backup(this.database, file, { rate: SAVED_PAGES });
+        return;
+      } catch (error) {
+        // Node repeats later steps, but gives up if the first one, which runs in another thread, meets a transaction. It
+        // then reports that there was no error.
+        if ((error as { errcode?: number }).errcode !== 0 || attempts === SAVE_ATTEMPTS) throw error;
+      }
+      await delay(SAVE_PAUSE_MS);
+    }
   }
 
   close(): void {
