@@ -54,6 +54,8 @@ export class LazyQueue implements QueueAccess {
   private readonly stop = new AbortController();
   private readonly opener: (() => Promise<MessageQueue>) | undefined;
   private readonly exister: () => Promise<boolean>;
+  /** One process has it open at a time. */
+  private readonly isFile: boolean;
   /** Whether anybody has asked for the queue. */
   private isWanted = false;
   private left: Promise<void> | undefined;
@@ -72,6 +74,7 @@ export class LazyQueue implements QueueAccess {
     private readonly parts: QueueAccessParts,
   ) {
     const url = queueUrl(settings);
+    this.isFile = url?.startsWith(SQLITE) ?? false;
     const { clock, logger, store } = parts;
     this.terms = new TermsOfFunctions(store, clock, [policyTerms, callbackTerms(settings, clock)]);
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
@@ -174,6 +177,8 @@ export class LazyQueue implements QueueAccess {
       try {
         if (!(await this.exister())) return;
         const queue = await this.opened();
+        // What nodes share may stay open: a request that arrives while it closes would wait, or be refused until it leads again.
+        if (!this.isFile) return;
         const { deliveries } = await queue.stats();
         // Whoever uses it keeps it open. Otherwise the file is left to other processes.
         if (deliveries === 0 && !this.isWanted) return void (await this.release());
