@@ -35,6 +35,8 @@ import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from './retry-policy.
 
 /** A function may have at most this many times as many calls, or keys, as there is room left: alone, eight ninths of the queue. */
 const MAX_GREED = 8;
+/** No duration is longer, so that all times are whole numbers that JavaScript can read: one that is not would stop the queue. 1 000 years. */
+const MAX_DURATION_MS = 1_000 * 365 * 24 * 3_600_000;
 /** How many functions the statistics name. */
 const TOP_FUNCTIONS = 20;
 
@@ -104,7 +106,7 @@ export abstract class CallRules {
     this.checkRoom(entry, idempotencyKey);
     this.insert(message, entry, time);
     if (idempotencyKey !== undefined) {
-      this.setKey(entry, idempotencyKey, { callId, due: time.at + this.bounds.keepKeyMs });
+      this.setKey(entry, idempotencyKey, { callId, due: time.at + wholeMs(this.bounds.keepKeyMs) });
       if (known === undefined) this.countKeys(entry, 1);
     }
     return { callId, duplicate: false };
@@ -113,7 +115,7 @@ export abstract class CallRules {
   extend(lease: Lease, leaseMs: number, time: TimeMark): { readonly kind: 'extended' } | LeaseLost {
     const row = this.leased(lease);
     if ('kind' in row) return row;
-    this.update(row, { due: time.at + Math.ceil(leaseMs), lease_ms: Math.ceil(leaseMs) });
+    this.update(row, { due: time.at + wholeMs(leaseMs), lease_ms: wholeMs(leaseMs) });
     return { kind: 'extended' };
   }
 
@@ -235,7 +237,7 @@ export abstract class CallRules {
   /** @returns the row as it is now */
   protected lease(row: MessageRow, entry: FunctionEntry, request: ReserveRequest, time: TimeMark): MessageRow {
     this.lastToken += 1;
-    const leaseMs = Math.ceil(request.leaseMs);
+    const leaseMs = wholeMs(request.leaseMs);
     const leased = this.update(row, {
       state: RUNNING,
       due: time.at + leaseMs,
@@ -317,9 +319,9 @@ export abstract class CallRules {
     const state = delayMs > 0 ? DELAYED : READY;
     const row = {
       ...{ call_id: callId, fn: entry.id, priority, state },
-      due: delayMs > 0 ? time.at + Math.ceil(delayMs) : null,
-      expires_at: maxAgeMs === undefined ? null : time.at + Math.ceil(maxAgeMs),
-      max_age: maxAgeMs === undefined ? null : Math.ceil(maxAgeMs),
+      due: delayMs > 0 ? time.at + wholeMs(delayMs) : null,
+      expires_at: maxAgeMs === undefined ? null : time.at + wholeMs(maxAgeMs),
+      max_age: maxAgeMs === undefined ? null : wholeMs(maxAgeMs),
       policy: policy === undefined ? null : JSON.stringify(policy),
       ...{ attempt: 0, failures: 0, deliveries: 0, token: null, holder: null, lease_ms: null },
       ...{ accepted_at: time.at, accepted_wall: time.wall, started_wall: null, ended_wall: null, reason: null },
@@ -333,7 +335,7 @@ export abstract class CallRules {
   private release(row: MessageRow, delayMs: number, time: TimeMark): void {
     const state = delayMs > 0 ? DELAYED : READY;
     const { attempt, failures, deliveries } = row;
-    const due = delayMs > 0 ? time.at + delayMs : null;
+    const due = delayMs > 0 ? time.at + wholeMs(delayMs) : null;
     this.update(row, { state, due, attempt, failures, deliveries, token: null });
     this.recount(row, state);
   }
@@ -343,7 +345,7 @@ export abstract class CallRules {
     const keepMs = state === DEAD ? this.bounds.keepDeadMs : this.bounds.keepMs;
     const { failures, deliveries } = row;
     const kept = reason === undefined ? null : JSON.stringify(reason);
-    const due = time.at + keepMs;
+    const due = time.at + wholeMs(keepMs);
     const ended = this.update(row, { state, due, ended_wall: time.wall, reason: kept, failures, deliveries });
     if (state !== DEAD) this.deletePayload(ended);
     this.recount(row, state);
@@ -427,6 +429,10 @@ export abstract class CallRules {
     if (keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
     if (own > MAX_GREED * (maxKeys - keys)) throw shareFull(`${own} of its ${keys} idempotency keys`);
   }
+}
+
+function wholeMs(ms: number): number {
+  return Math.min(Math.ceil(ms), MAX_DURATION_MS);
 }
 
 function shareFull(has: string): Refusal {

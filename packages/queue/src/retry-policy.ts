@@ -9,7 +9,7 @@ export interface Failure {
   /** Of the error table. */
   readonly code: string;
   readonly message: string;
-  /** The next attempt starts no earlier, even if the policy allows it: `Retry-After`. */
+  /** The next attempt starts no earlier, even if the policy allows it: `Retry-After`. A day at most. */
   readonly afterMs?: number;
   /** What the attempt has logged. */
   readonly log?: string;
@@ -35,6 +35,9 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
 
 /** A call is dead after this many attempts, even if all failures were the platform's: it may be the reason for them. */
 export const MAX_ATTEMPTS = 100;
+
+/** The longest pause that a failure may ask for. */
+const MAX_AFTER_MS = 24 * 3_600_000;
 
 export type RetryDecision = { readonly kind: 'retry'; readonly delayMs: number } | { readonly kind: 'dead' };
 
@@ -65,5 +68,5 @@ export function decideRetry(policy: RetryPolicy, state: RetryState, failure: Fai
   const before = counted ? state.failures : state.attempt - 1 - state.failures;
   const backoffMs = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** Math.max(0, before));
   const delayMs = Math.ceil((backoffMs * (1 + random)) / 2);
-  return { kind: 'retry', delayMs: Math.max(delayMs, failure.afterMs ?? 0) };
+  return { kind: 'retry', delayMs: Math.max(delayMs, Math.min(failure.afterMs ?? 0, MAX_AFTER_MS)) };
 }

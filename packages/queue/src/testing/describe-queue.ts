@@ -315,6 +315,20 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(ids(await reserve())).toEqual([late]);
       });
 
+      it.each`
+        what                     | message
+        ${'a delay'}             | ${{ delayMs: Number.MAX_SAFE_INTEGER }}
+        ${'a maximum age'}       | ${{ maxAgeMs: Number.MAX_SAFE_INTEGER }}
+        ${'a delay without end'} | ${{ delayMs: Number.POSITIVE_INFINITY }}
+      `('may have $what that no clock reaches, and others are served', async ({ message }) => {
+        const callId = await push({ fnId: 'patient', limits: { concurrency: 1 }, ...message });
+        const others = [await push(), await push({ delayMs: 100 })];
+        await advance(100);
+        expect(ids(await reserve({ limit: 3 })).filter((id) => id !== callId)).toEqual(others);
+        expect((await queue.list({ limit: 10 })).calls).toHaveLength(3);
+        expect(await queue.cancel(callId)).toEqual({ kind: 'cancelled' });
+      });
+
       it('is dead if it has not started within its maximum age, but is not stopped when it has', async () => {
         const started = await push({ maxAgeMs: 1_000 });
         const { lease } = await one();
@@ -584,6 +598,19 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
           kind: 'retried',
           delayMs: 60_000,
         });
+      });
+
+      it('waits a day at most, whatever a runner or a balancer asks for, and others are served meanwhile', async () => {
+        const patient = await push();
+        const { lease } = await one();
+        await push({ delayMs: 100 });
+        const answer = await queue.retry(lease, { ...LOST, afterMs: Number.MAX_SAFE_INTEGER });
+        expect(answer).toEqual({ kind: 'retried', delayMs: DAY_MS });
+        await advance(100);
+        expect(ids(await reserve({ limit: 2 }))).toEqual(['c00002']);
+        await push();
+        expect(ids(await reserve({ limit: 2 }))).toEqual(['c00003']);
+        expect(await state(patient)).toBe('delayed');
       });
 
       it('because of the platform each time is dead after 100 attempts: it may be what kills its runners', async () => {
@@ -917,6 +944,20 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await Promise.all(calls.map(state))).toEqual([undefined, undefined, undefined]);
         expect((await queue.stats()).ended).toBe(0);
         expect(await queue.result(calls[2] as string)).toBeUndefined();
+      });
+
+      it('is kept for ever if the operator wants that', async () => {
+        const ever = Number.MAX_SAFE_INTEGER;
+        await reopen({ keepMs: ever, keepDeadMs: ever, keepKeyMs: ever });
+        const [first, second] = [await push({ idempotencyKey: 'k' }), await push()];
+        await queue.complete((await one()).lease, SUCCESS);
+        await bury(await one());
+        await reopen({ keepMs: ever, keepDeadMs: ever, keepKeyMs: ever });
+        expect((await queue.list({ limit: 10 })).calls.map(({ state }) => state)).toEqual(['dead', 'success']);
+        expect(await push({ idempotencyKey: 'k', callId: 'again' })).toBe('again');
+        expect(await queue.redrive({ callId: second })).toBe(1);
+        expect(await state(first)).toBe('success');
+        expect(await state('again')).toBeUndefined();
       });
 
       it('is listed by function, state and time of acceptance, newest first, page by page', async () => {
