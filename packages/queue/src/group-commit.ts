@@ -3,6 +3,7 @@ import type { DatabaseProblem } from '@fnfleet/sqlite';
 import type {
   Answer,
   BatchAnswer,
+  LookupKind,
   Operation,
   OperationKind,
   OperationOf,
@@ -18,9 +19,15 @@ export interface QueueThread {
   close(): Promise<void>;
 }
 
-/** Bounds of one transaction: the first operation of the next one waits for it. */
-const MAX_OPERATIONS = 500;
+/** Bounds of one transaction: the first operation of the next one waits for it, and what it reads is in memory. */
 const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_OPERATIONS: Readonly<Record<Line, number>> = { changes: 500, reservations: 16, lookups: 8 };
+
+/** Where operations wait, so that many of one kind hold up no others. */
+type Line = 'changes' | 'reservations' | 'lookups';
+/** In the order of their effects. */
+const LINES: readonly Line[] = ['changes', 'lookups', 'reservations'];
+const LOOKUPS: ReadonlySet<OperationKind> = new Set<LookupKind>(['get', 'payload', 'result', 'log', 'list']);
 
 interface Submitted {
   readonly operation: Operation;
@@ -45,7 +52,11 @@ export interface GroupCommitOptions {
  * share one sync of the disk: the more there are, the less each costs.
  */
 export class GroupCommit {
-  private readonly waiting = new TurnoverSet<Submitted>();
+  private readonly waiting: Readonly<Record<Line, TurnoverSet<Submitted>>> = {
+    changes: new TurnoverSet(),
+    lookups: new TurnoverSet(),
+    reservations: new TurnoverSet(),
+  };
   private waitingBytes = 0;
   private isBusy = false;
   private idle = new Deferred<void>();
@@ -58,7 +69,8 @@ export class GroupCommit {
    */
   submit<K extends OperationKind>(operation: OperationOf<K>, bytes = 0): Promise<Answer<K>> {
     const { maxWaiting, maxWaitingBytes } = this.options;
-    if (this.waiting.size >= maxWaiting || (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)) {
+    const { size } = this.waiting[lineOf(operation)];
+    if (size >= maxWaiting || (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)) {
       return Promise.reject(new FnError('queueOverloaded'));
     }
     return this.order(operation, bytes);
@@ -67,7 +79,7 @@ export class GroupCommit {
   /** Submits regardless of the limits: what makes room, and what the queue itself needs. */
   order<K extends OperationKind>(operation: OperationOf<K>, bytes = 0): Promise<Answer<K>> {
     const settled = new Deferred<unknown>();
-    this.waiting.add({ operation, bytes, settled });
+    this.waiting[lineOf(operation)].add({ operation, bytes, settled });
     this.waitingBytes += bytes;
     if (!this.isBusy) void this.work();
     return settled.promise as Promise<Answer<K>>;
@@ -80,7 +92,7 @@ export class GroupCommit {
 
   private async work(): Promise<void> {
     this.isBusy = true;
-    while (this.waiting.size > 0) {
+    while (LINES.some((line) => this.waiting[line].size > 0)) {
       // Those that are submitted in the same turn belong together: answers to the last transaction lead to many at a time.
       await new Promise((resolve) => setImmediate(resolve));
       await this.commit(this.take());
@@ -104,13 +116,8 @@ export class GroupCommit {
     }
   }
 
-  /** In the order of their effects: reservations come last. */
   private settleAll(batch: readonly Submitted[], results: readonly OperationResult[]): void {
-    for (const reserves of [false, true]) {
-      for (const [at, submitted] of batch.entries()) {
-        if ((submitted.operation.kind === 'reserve') === reserves) this.settle(submitted, results[at]);
-      }
-    }
+    for (const [at, submitted] of batch.entries()) this.settle(submitted, results[at]);
   }
 
   private settle({ settled }: Submitted, result: OperationResult | undefined): void {
@@ -119,16 +126,26 @@ export class GroupCommit {
     else settled.reject(this.options.translate(result?.problem ?? { message: 'no answer' }));
   }
 
+  /** In the order of their effects. */
   private take(): Submitted[] {
     const batch: Submitted[] = [];
     let bytes = 0;
-    for (const submitted of this.waiting) {
-      if (batch.length === MAX_OPERATIONS || (batch.length > 0 && bytes + submitted.bytes > MAX_BYTES)) break;
-      bytes += submitted.bytes;
-      batch.push(submitted);
-      this.waiting.delete(submitted);
+    for (const line of LINES) {
+      let left = MAX_OPERATIONS[line];
+      for (const submitted of this.waiting[line]) {
+        if (left === 0 || (batch.length > 0 && bytes + submitted.bytes > MAX_BYTES)) break;
+        left -= 1;
+        bytes += submitted.bytes;
+        batch.push(submitted);
+        this.waiting[line].delete(submitted);
+      }
     }
     this.waitingBytes -= bytes;
     return batch;
   }
+}
+
+function lineOf({ kind }: Operation): Line {
+  if (kind === 'reserve') return 'reservations';
+  return LOOKUPS.has(kind) ? 'lookups' : 'changes';
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { MessageQueue } from '../message-queue.js';
-import { openSqliteQueue } from './sqlite-queue.js';
+import { type EngineOptions, QueueEngine } from './queue-engine.js';
+import { openSqliteQueue, type SqliteQueueThread } from './sqlite-queue.js';
 
 /** A full disk needs a file system of its own. */
 const MAY_MOUNT = process.platform === 'linux' && process.getuid?.() === 0;
@@ -38,6 +39,18 @@ const push = async (to: MessageQueue, size = 100) => {
   return callId;
 };
 const failure = (asked: Promise<unknown>) => asked.then(String, (error: Error) => error);
+/** The engine in this thread; has the kinds of operations of each batch. */
+function recording(options: EngineOptions, batches: string[][]): SqliteQueueThread {
+  const engine = new QueueEngine(options);
+  return {
+    async ask(request) {
+      if (request.kind === 'save') return undefined;
+      if (request.kind === 'batch') batches.push(request.operations.map(({ kind }) => kind));
+      return engine.handle(request);
+    },
+    close: async () => engine.forget(),
+  };
+}
 /** The message and its cause, as `fnfleet node` prints them. */
 const why = async () => {
   const error = (await failure(openSqliteQueue({ path, timeoutMs: 100 }))) as Error;
@@ -190,6 +203,25 @@ it('limits the operations and the reservations that wait, and the bytes of the o
   controller.abort();
   expect(await Promise.all(waiting)).toEqual([[], [], []]);
   await push(used);
+});
+
+it('many who look at calls, or ask for them, do not hold up those who hand them in, nor fill the memory', async () => {
+  const batches: string[][] = [];
+  queue = await openSqliteQueue({ path, maxWaiting: 100, startThread: (options) => recording(options, batches) });
+  const used = queue;
+  const first = await push(used);
+  batches.length = 0;
+  const asked = Array.from({ length: 20 }, () => [
+    ...[used.list({ limit: 1 }), used.payload(first), used.get(first), used.result(first), used.log(first)],
+    ...Array.from({ length: 5 }, () => used.reserve({ holder: 'h', limit: 1, leaseMs: 1 })),
+  ]).flat();
+  await push(used);
+  expect(batches.findIndex((kinds) => kinds.includes('push'))).toBe(0);
+  await Promise.all(asked);
+  const most = (...wanted: string[]) =>
+    Math.max(...batches.map((kinds) => kinds.filter((kind) => wanted.includes(kind)).length));
+  expect(most('list', 'payload', 'get', 'result', 'log')).toBe(8);
+  expect(most('reserve')).toBe(16);
 });
 
 it('forgets functions that were deleted, or of which nothing is left, when it is opened again', async () => {
