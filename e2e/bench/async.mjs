@@ -6,7 +6,7 @@ import { asyncMessage } from '@fnfleet/lb-agent';
 import { openQueue, queueSettings } from '@fnfleet/queue';
 import { withCleanUp } from './clean-up.mjs';
 import { startFleet } from './fleet.mjs';
-import { callOnce, sleep } from './one-call.mjs';
+import { sleep } from './one-call.mjs';
 import { cpuSecondsOf, residentMib } from './processes.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
@@ -22,9 +22,7 @@ const CLIENTS = 64;
 const BODY_BYTES = 1024;
 const WARM_UP_SECONDS = 10;
 /** Calls that wait while others are measured. */
-const BACKLOG = 100_000;
-/** Of the calls that the fleet can do, those of an open loop. */
-const OPEN_SHARE = 0.3;
+export const BACKLOG = 100_000;
 /** As many calls at a time as there are clients of sync calls. */
 const AS_MANY = { FN_ASYNC_CONSUMERS: `${CLIENTS}` };
 
@@ -149,100 +147,6 @@ export async function measureAsyncStart({ rounds, undo }) {
 }
 
 /**
- * Sync calls alone, once more alone, which shows the noise, and while a backlog of another function runs through the same processes; in
- * turns. Alone, a rate limit holds the backlog back.
- * @param {BenchOptions} options
- */
-export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
-  const rows = [];
-  for (const tree of trees) {
-    const { url: mqUrl, queue } = await newQueue(undo);
-    const fleet = await startFleet({ undo, tree, settings: { FN_MQ_URL: mqUrl } });
-    const background = fnIdOf(await fleet.deploy('background'));
-    const url = await fleet.deploy('micro');
-    const slow = await fleet.deploy('slow', { MICRO_SLEEP_MS: '20' });
-    await hold(fleet, background, true);
-    await push(queue, background, BACKLOG);
-    await queue.close();
-    const { rate } = await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
-    await load(slow, { clients: CLIENTS, seconds: 2 });
-    const open = Math.round(OPEN_SHARE * rate);
-    /** @type {[string, () => Promise<Load>][]} */
-    const kinds = [
-      [`${open} a second, whatever the answers`, () => openLoad(url, open, seconds)],
-      ['4 clients, answers at once', () => load(url, { clients: 4, seconds })],
-      ['8 clients, takes 20 ms', () => load(slow, { clients: 8, seconds })],
-    ];
-    for (const [name, run] of kinds) {
-      /** @type {Record<'alone' | 'again' | 'beside', Load[]>} */
-      const { alone, again, beside } = { alone: [], again: [], beside: [] };
-      /** @type {number[]} */
-      const drained = [];
-      for (let round = 0; round < rounds; round += 1) {
-        alone.push(await run());
-        again.push(await run());
-        await hold(fleet, background, false);
-        // Until the pace of the balancer is what it will be.
-        await Promise.all([run(), sleep(2_000)]);
-        const [before, from] = [await depth(fleet), performance.now()];
-        beside.push(await run());
-        drained.push((1_000 * (before - (await depth(fleet)))) / (performance.now() - from));
-        await hold(fleet, background, true);
-        await sleep(500);
-      }
-      /** @param {'p50' | 'p99'} what */
-      const cells = (what) => {
-        const of = (/** @type {readonly Load[]} */ loads) => loads.map((each) => each[what]);
-        const both = alone.map((each, at) => (each[what] + (again[at]?.[what] ?? Number.NaN)) / 2);
-        const noise = alone.map((each, at) => (again[at]?.[what] ?? Number.NaN) / each[what]);
-        const ratios = of(beside).map((value, at) => value / (both[at] ?? Number.NaN));
-        return [ms(median(of(alone))), spread(noise), spread(ratios)];
-      };
-      rows.push([tree.name, name, ...cells('p50'), ...cells('p99'), Math.round(median(drained))]);
-    }
-  }
-  const heading = (/** @type {string} */ what) => [`${what} alone, ms`, 'alone again', 'beside a backlog'];
-  return table(['code', 'sync calls', ...heading('p50'), ...heading('p99'), 'drained/s'], rows);
-}
-
-/** The median and all. @param {readonly number[]} ratios */
-function spread(ratios) {
-  const all = ratios.toSorted((a, b) => a - b).map((ratio) => ratio.toFixed(2));
-  return `${median(ratios).toFixed(2)} (${all.join(', ')})`;
-}
-
-/**
- * Calls at a rate, whatever their answers; latencies count from when a call should have been sent.
- * @param {string} url
- * @param {number} rate
- * @param {number} seconds
- * @returns {Promise<Load>}
- */
-async function openLoad(url, rate, seconds) {
-  /** @type {number[]} */
-  const took = [];
-  let failed = 0;
-  /** @type {Promise<void>[]} */
-  const calls = [];
-  const start = performance.now();
-  const one = async (/** @type {number} */ dueAt) => {
-    try {
-      await callOnce(url);
-      took.push(performance.now() - start - dueAt);
-    } catch {
-      failed += 1;
-    }
-  };
-  for (let sent = 0; sent < rate * seconds; ) {
-    const now = performance.now() - start;
-    for (; sent < Math.min(rate * seconds, (now * rate) / 1_000); sent += 1) calls.push(one((1_000 * sent) / rate));
-    await sleep(1);
-  }
-  await Promise.all(calls);
-  return { rate: took.length / seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99), failed };
-}
-
-/**
  * What a backlog costs API node and balancer: memory, the time to open the queue, to accept, list, describe and reserve; and how fast it
  * runs. The calls are put into the file before the API node opens it.
  * @param {BenchOptions} options
@@ -310,7 +214,7 @@ async function measureBacklog(calls, seconds, undo) {
 }
 
 /** A queue in a file that an API node opens once it is closed here. @param {import('./clean-up.mjs').CleanUp} undo */
-async function newQueue(undo) {
+export async function newQueue(undo) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-mq-'));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const url = `sqlite3://${path.join(folder, 'mq.db')}`;
@@ -323,7 +227,7 @@ async function newQueue(undo) {
  * @param {string} fnId
  * @param {number} calls
  */
-async function push(queue, fnId, calls) {
+export async function push(queue, fnId, calls) {
   const body = Buffer.alloc(BODY_BYTES, 'x');
   const idOf = (/** @type {number} */ n) => `01K0000000${String(n).padStart(16, '0')}`;
   for (let n = 0; n < calls; n += 1_000) {
@@ -350,16 +254,8 @@ async function push(queue, fnId, calls) {
 }
 
 /** @param {string} url of the invocation */
-function fnIdOf(url) {
+export function fnIdOf(url) {
   return String(url.split('/').at(-1));
-}
-
-/** Holds the calls of a function back by a rate limit, or lets them run. @param {Fleet} fleet @param {string} fnId @param {boolean} held */
-async function hold({ apiUrl }, fnId, held) {
-  const rate = held ? { calls: 1, per: 86_400 } : { calls: 1_000_000, per: 1 };
-  const body = JSON.stringify({ annotations: { 'fnfleet/async': { rate } } });
-  const { ok, status } = await fetch(`${apiUrl}/v2/fns/${fnId}`, { method: 'PUT', body });
-  if (!ok) throw new Error(`the rate limit was answered ${status}`);
 }
 
 /** Calls that have ended. @param {Fleet} fleet */
@@ -411,7 +307,7 @@ async function drained(fleet) {
 }
 
 /** How many calls wait or run. @param {Fleet} fleet */
-async function depth({ apiUrl }) {
+export async function depth({ apiUrl }) {
   const text = await (await fetch(`${apiUrl}/metrics`)).text();
   const counter = (/** @type {string} */ name) =>
     Number(text.match(new RegExp(`^fn_mq_${name}_total\\S* (\\d+)`, 'm'))?.[1] ?? 0);

@@ -27,13 +27,8 @@
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import {
-  measureAsyncAccept,
-  measureAsyncBeside,
-  measureAsyncDrain,
-  measureAsyncMemory,
-  measureAsyncStart,
-} from './async.mjs';
+import { measureAsyncAccept, measureAsyncDrain, measureAsyncMemory, measureAsyncStart } from './async.mjs';
+import { measureAsyncBeside } from './async-beside.mjs';
 import { measureBodies } from './bodies.mjs';
 import { withCleanUp } from './clean-up.mjs';
 import { measureColdStart } from './cold-start.mjs';

@@ -1,0 +1,171 @@
+import { cpus } from 'node:os';
+import { BACKLOG, depth, fnIdOf, newQueue, push } from './async.mjs';
+import { startFleet } from './fleet.mjs';
+import { sleep } from './one-call.mjs';
+import { ms, table } from './statistics.mjs';
+import { load } from './wrk.mjs';
+
+/**
+ * @typedef {import('./wrk.mjs').Load} Load
+ * @typedef {Awaited<ReturnType<typeof startFleet>>} Fleet
+ * @typedef {object} Turns what was measured in the turns of one kind
+ * @property {Load[]} loads
+ * @property {number} drained asynchronous calls
+ * @property {number} seconds
+ */
+
+/** Clients of the load that uses half of what the fleet can do. */
+const MANY = 64;
+/** Of each kind in a round. */
+const TURNS = 4;
+/** After this time without a new container, the fleet is warm. */
+const CALM_SECONDS = 4;
+const MAX_WARM_SECONDS = 40;
+/** After the backlog was held back or let go, until the next turn. */
+const SETTLE_MS = 500;
+
+/**
+ * Sync calls alone, and while a backlog of another function runs through the same processes, in short turns, so that what else the
+ * machine does slows both. Every second turn alone against the others alone is the noise. Alone, a rate limit holds the backlog back.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
+export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
+  const rows = [];
+  for (const tree of trees) {
+    const { url: mqUrl, queue } = await newQueue(undo);
+    const fleet = await startFleet({ undo, tree, settings: { FN_MQ_URL: mqUrl } });
+    const background = fnIdOf(await fleet.deploy('background'));
+    const url = await fleet.deploy('micro');
+    const slow = await fleet.deploy('slow', { MICRO_SLEEP_MS: '20' });
+    await hold(fleet, background, true);
+    await push(queue, background, BACKLOG);
+    await queue.close();
+    const { rate } = await warm(fleet, () => load(url, { clients: MANY, seconds: 2 }));
+    const pauseMs = (1_000 * MANY) / (rate / 2);
+    /** @type {[string, () => Promise<Load>][]} */
+    const kinds = [
+      [`${MANY} clients with pauses, half of the capacity`, () => load(url, { clients: MANY, seconds, pauseMs })],
+      ['4 clients, answers at once', () => load(url, { clients: 4, seconds })],
+      ['8 clients, answers at once', () => load(url, { clients: 8, seconds })],
+      ['8 clients, takes 20 ms', () => load(slow, { clients: 8, seconds })],
+    ];
+    for (const [name, run] of kinds) rows.push([tree.name, name, ...(await inTurns(fleet, background, run, rounds))]);
+  }
+  const heading = (/** @type {string} */ what) => [`${what} alone, ms`, 'alone again', 'beside a backlog'];
+  const loads = ['calls/s', 'CPU alone, beside', 'drained/s', 'containers started'];
+  return table(['code', 'sync calls', ...heading('p50'), ...heading('p99'), ...loads], rows);
+}
+
+/**
+ * @param {Fleet} fleet
+ * @param {string} background the function of the backlog
+ * @param {() => Promise<Load>} run
+ * @param {number} rounds
+ */
+async function inTurns(fleet, background, run, rounds) {
+  await hold(fleet, background, false);
+  await warm(fleet, run);
+  await hold(fleet, background, true);
+  await warm(fleet, run);
+  const before = await containersStarted(fleet);
+  /** @type {Record<'alone' | 'again' | 'beside', Turns>} */
+  const turns = { alone: noTurns(), again: noTurns(), beside: noTurns() };
+  const cpu = { alone: newCpu(), beside: newCpu() };
+  for (let turn = 0; turn < TURNS * rounds; turn += 1) {
+    await sleep(SETTLE_MS);
+    await cpu.alone.during(() => take(fleet, turn % 2 === 0 ? turns.alone : turns.again, run));
+    await hold(fleet, background, false);
+    await sleep(SETTLE_MS);
+    await cpu.beside.during(() => take(fleet, turns.beside, run));
+    await hold(fleet, background, true);
+  }
+  const started = (await containersStarted(fleet)) - before;
+  const alone = { ...turns.alone, loads: [...turns.alone.loads, ...turns.again.loads] };
+  const cells = (/** @type {number} */ share) => {
+    const of = (/** @type {Turns} */ { loads }) => quantileOf(loads, share);
+    return [ms(of(alone)), ratio(of(turns.again), of(turns.alone)), ratio(of(turns.beside), of(alone))];
+  };
+  const rate = alone.loads.reduce((sum, each) => sum + each.rate, 0) / alone.loads.length;
+  const drained = Math.round(turns.beside.drained / turns.beside.seconds);
+  const used = `${cpu.alone.percent()} %, ${cpu.beside.percent()} %`;
+  return [...cells(0.5), ...cells(0.99), Math.round(rate), used, drained, started];
+}
+
+/** The CPU of the machine that is in use during some actions. */
+function newCpu() {
+  const sums = { busy: 0, all: 0 };
+  return {
+    /** @param {() => Promise<void>} action */
+    async during(action) {
+      const before = cpuTimes();
+      await action();
+      const after = cpuTimes();
+      sums.busy += after.busy - before.busy;
+      sums.all += after.all - before.all;
+    },
+    percent: () => Math.round((100 * sums.busy) / sums.all),
+  };
+}
+
+function cpuTimes() {
+  const times = cpus().map((each) => each.times);
+  const all = times.reduce((sum, { user, nice, sys, irq, idle }) => sum + user + nice + sys + irq + idle, 0);
+  return { all, busy: all - times.reduce((sum, { idle }) => sum + idle, 0) };
+}
+
+/** @returns {Turns} */
+function noTurns() {
+  return { loads: [], drained: 0, seconds: 0 };
+}
+
+/** @param {Fleet} fleet @param {Turns} turns @param {() => Promise<Load>} run */
+async function take(fleet, turns, run) {
+  const [before, from] = [await depth(fleet), performance.now()];
+  turns.loads.push(await run());
+  turns.drained += before - (await depth(fleet));
+  turns.seconds += (performance.now() - from) / 1_000;
+}
+
+/** @param {readonly Load[]} loads @param {number} share @returns {number} of all responses of all of them, milliseconds */
+function quantileOf(loads, share) {
+  const all = loads.flatMap(({ latencies }) => latencies).toSorted(([a], [b]) => a - b);
+  let left = share * all.reduce((sum, [, count]) => sum + count, 0);
+  for (const [latency, count] of all) {
+    left -= count;
+    if (left <= 0) return latency;
+  }
+  return Number.NaN;
+}
+
+/** @param {number} value @param {number} of */
+const ratio = (value, of) => (value / of).toFixed(2);
+
+/** Puts load on a fleet until no more containers start. @returns the last one @param {Fleet} fleet @param {() => Promise<Load>} run */
+async function warm(fleet, run) {
+  let last = await run();
+  let started = await containersStarted(fleet);
+  let since = performance.now();
+  const until = since + 1_000 * MAX_WARM_SECONDS;
+  while (performance.now() < Math.min(until, since + 1_000 * CALM_SECONDS)) {
+    last = await run();
+    const now = await containersStarted(fleet);
+    if (now !== started) since = performance.now();
+    started = now;
+  }
+  return last;
+}
+
+/** @param {Fleet} fleet */
+async function containersStarted({ runnerMetrics }) {
+  const text = await (await fetch(runnerMetrics)).text();
+  const counts = [...text.matchAll(/^fn_container_start_duration_seconds_count\S* (\d+)/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** Holds the calls of a function back by a rate limit, or lets them run. @param {Fleet} fleet @param {string} fnId @param {boolean} held */
+async function hold({ apiUrl }, fnId, held) {
+  const rate = held ? { calls: 1, per: 86_400 } : { calls: 1_000_000, per: 1 };
+  const body = JSON.stringify({ annotations: { 'fnfleet/async': { rate } } });
+  const { ok, status } = await fetch(`${apiUrl}/v2/fns/${fnId}`, { method: 'PUT', body });
+  if (!ok) throw new Error(`the rate limit was answered ${status}`);
+}
