@@ -478,6 +478,11 @@ export class Reservation {
     return next;
   }
 
+  /** How many more calls it may take. */
+  get left(): number {
+    return this.limit - this.calls;
+  }
+
   /** Whether a call of this size fits beside those before it. If not, the reservation is over. */
   fits(bytes: number): boolean {
     const fits = this.isFirst || this.bytes + bytes <= this.maxBytes;

@@ -46,7 +46,7 @@ const MAX_PAUSE_MS = 1_000;
  * few.
  */
 const GATHER_MS = 5;
-const GATHERED = 32;
+const GATHERED = 64;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
 const MAX_BATCH = 200;
 const MAX_BATCH_BYTES = 4 * MIB;

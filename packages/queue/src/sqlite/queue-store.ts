@@ -1,3 +1,4 @@
+import { TurnoverMap } from '@fnfleet/core';
 import type { QueueBounds } from '../bounds.js';
 import { CallRules, functionEntry, type KeptDelivery, type KnownKey, type RowChanges } from '../call-rules.js';
 import { FunctionEntry, FunctionTable } from '../function-table.js';
@@ -16,6 +17,7 @@ import {
 import type { DeadChunk, DeadProgress } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
 import type { QueueFile, Row } from './queue-file.js';
+import { ReadyLines } from './ready-lines.js';
 
 /** How many rows a portion of a long task changes, so that other operations do not wait for all of it. */
 const PORTION = 200;
@@ -23,14 +25,20 @@ const PORTION = 200;
 const SURPLUS_MS = 10_000;
 const SHRINK_MS = 50;
 
-const OLDEST_READY = `select p.head, p.body, ${MESSAGE_COLUMNS.replace('seq', 'm.seq')}
-  from (select * from messages indexed by messages_ready where state = ${READY} and fn = ? and priority = ? order by seq limit 1) m
-  join payloads p on p.seq = m.seq`;
+/** Running calls whose rows are known without reading them. */
+const MAX_KNOWN = 10_000;
+
+const BY_CALL_ID = `select ${MESSAGE_COLUMNS} from messages where call_id = ?`;
 
 /** The calls in the tables of a file: what is leased, what is due. */
 export class QueueStore extends CallRules {
   private isShrinking = false;
   private shrinkAt = Number.NEGATIVE_INFINITY;
+  /** The rows of running calls, which are needed again when these end. */
+  private readonly running = new TurnoverMap<string, MessageRow>();
+  private readonly updates = new UpdateText([]);
+  /** Calls that ended in the open transaction, and whose payloads are still there. */
+  private ofEnded: number[] = [];
 
   constructor(
     private readonly file: QueueFile,
@@ -65,12 +73,12 @@ export class QueueStore extends CallRules {
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
     const reservation = this.reservation(request, time);
+    const lines = new ReadyLines(this.file);
     const deliveries: Delivery[] = [];
     for (let next = reservation.next(); next !== undefined; next = reservation.next()) {
-      const [head, body, ...values] = this.oldestReady(next.entry, next.priority);
-      const payload = { head: String(head), body: body as Uint8Array };
+      const { row, payload } = lines.next(next.entry, next.priority, reservation.left);
       if (!reservation.fits(payload.head.length + payload.body.length)) break;
-      deliveries.push(this.delivery(messageOf(values), payload, next.entry, request, time));
+      deliveries.push(this.delivery(row, payload, next.entry, request, time));
     }
     this.mayLeaseAt(reservation.nextAt);
     return deliveries;
@@ -86,6 +94,7 @@ export class QueueStore extends CallRules {
 
   /** A new process has the file: nobody could extend leases while there was none. */
   renewLeases(time: TimeMark): void {
+    this.running.clear();
     this.file.run(`update messages set due = ? + lease_ms where state = ${RUNNING} and due is not null`, time.at);
   }
 
@@ -94,6 +103,7 @@ export class QueueStore extends CallRules {
    * @returns whether there is more
    */
   sweep(time: TimeMark): boolean {
+    this.deletePayloads();
     if (this.rateAllows(time)) this.functions.hasReady = true;
     const portions = [
       this.dueNow(DELAYED, time, (row) => this.becomesReady(row)),
@@ -128,7 +138,9 @@ export class QueueStore extends CallRules {
   }
 
   byCallId(callId: string): MessageRow | undefined {
-    const values = this.file.values(`select ${MESSAGE_COLUMNS} from messages where call_id = ?`, callId);
+    const known = this.running.get(callId);
+    if (known !== undefined) return known;
+    const values = this.file.values(BY_CALL_ID, callId);
     return values && messageOf(values);
   }
 
@@ -153,19 +165,45 @@ export class QueueStore extends CallRules {
 
   protected update(row: MessageRow, changes: RowChanges): MessageRow {
     // Each method changes the same columns each time, so that there are few statements.
-    const columns = Object.keys(changes).map((column) => `${column} = ?`);
-    this.file.run(`update messages set ${columns.join(', ')} where seq = ?`, ...Object.values(changes), row.seq);
-    return { ...row, ...changes };
+    let text = this.updates;
+    for (const column of Object.keys(changes)) text = text.with(column);
+    this.file.run(text.sql, ...Object.values(changes), row.seq);
+    const changed = { ...row, ...changes };
+    if (changed.state !== RUNNING) this.running.delete(row.call_id);
+    else this.know(changed);
+    return changed;
   }
 
-  protected deleteRow({ seq }: MessageRow): void {
+  private know(row: MessageRow): void {
+    this.running.set(row.call_id, row);
+    if (this.running.size <= MAX_KNOWN) return;
+    const [oldest] = this.running.keys();
+    if (oldest !== undefined) this.running.delete(oldest);
+  }
+
+  protected deleteRow({ seq, call_id }: MessageRow): void {
+    this.running.delete(call_id);
+    // Its number may be given to another call.
+    this.deletePayloads();
     for (const table of ['messages', 'payloads', 'results', 'logs', 'deliveries']) {
       this.file.run(`delete from ${table} where seq = ?`, seq);
     }
   }
 
+  /** Together with others, because calls that were accepted one after the other often end in one transaction. */
   protected deletePayload({ seq }: MessageRow): void {
-    this.file.run('delete from payloads where seq = ?', seq);
+    this.ofEnded.push(seq);
+  }
+
+  private deletePayloads(): void {
+    const ended = this.ofEnded.sort((a, b) => a - b);
+    this.ofEnded = [];
+    let first = 0;
+    for (const [at, seq] of ended.entries()) {
+      if (ended[at + 1] === seq + 1) continue;
+      this.file.run('delete from payloads where seq between ? and ?', ended[first] ?? seq, seq);
+      first = at + 1;
+    }
   }
 
   protected keepResult({ seq }: MessageRow, head: string, body: Uint8Array, bodyBytes: number): void {
@@ -232,13 +270,6 @@ export class QueueStore extends CallRules {
       ageMs: time.at - row.accepted_at,
       ...payload,
     };
-  }
-
-  /** Its head, its body, and its row. */
-  private oldestReady(entry: FunctionEntry, priority: number): unknown[] {
-    const values = this.file.values(OLDEST_READY, entry.id, priority);
-    if (values === undefined) throw new Error(`the queue is inconsistent: no ready call of ${entry.fnId}`);
-    return values;
   }
 
   private rows(condition: string, ...values: readonly (string | number)[]): MessageRow[] {
@@ -325,6 +356,25 @@ export class QueueStore extends CallRules {
     const row = this.file.one(sql, ...values);
     if (row === undefined) throw new Error(`the queue is inconsistent: no row for ${sql}`);
     return row;
+  }
+}
+
+/** The text of a statement that changes columns of a row. It is made once, because V8 hashes each text that it has not seen. */
+class UpdateText {
+  readonly sql: string;
+  private readonly longer = new Map<string, UpdateText>();
+
+  constructor(private readonly columns: readonly string[]) {
+    this.sql = `update messages set ${columns.map((column) => `${column} = ?`).join(', ')} where seq = ?`;
+  }
+
+  with(column: string): UpdateText {
+    let longer = this.longer.get(column);
+    if (longer === undefined) {
+      longer = new UpdateText([...this.columns, column]);
+      this.longer.set(column, longer);
+    }
+    return longer;
   }
 }
 

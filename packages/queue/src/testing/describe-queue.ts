@@ -378,6 +378,29 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await reserve({ limit: 10, maxBytes: 1 })).toHaveLength(1);
       });
 
+      it('returns a long backlog in the order of each function, each call once with its own body', async () => {
+        const waiting = { a: [] as string[], b: [] as string[] };
+        for (let n = 0; n < 120; n += 1) {
+          const fnId = n % 3 === 0 ? 'b' : 'a';
+          // Some are so large that few of them are read at a time.
+          const body = Buffer.alloc(n % 20 === 0 ? 100_000 : 100, `${n} `);
+          waiting[fnId].push(`${await push({ fnId, body })} ${body.toString('utf8', 0, 20)}`);
+        }
+        const returned = { a: [] as string[], b: [] as string[] };
+        for (const limit of [1, 10, 50, 70]) {
+          const deliveries = await reserve({ limit });
+          for (const { lease, fnId, body } of deliveries) {
+            returned[fnId as 'a'].push(`${lease.callId} ${Buffer.from(body).toString('utf8', 0, 20)}`);
+          }
+          await Promise.all(deliveries.map(({ lease }) => queue.complete(lease, SUCCESS)));
+          expect(await Promise.all(deliveries.map(({ lease }) => queue.payload(lease.callId)))).not.toContainEqual(
+            expect.anything(),
+          );
+        }
+        expect(returned).toEqual(waiting);
+        expect(await reserve()).toEqual([]);
+      });
+
       it('returns 16 MiB at most, and 1 000 calls', async () => {
         await Promise.all(Array.from({ length: 18 }, () => push({ body: Buffer.alloc(1024 * 1024) })));
         const large = await reserve({ limit: 100 });
