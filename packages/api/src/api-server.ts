@@ -117,6 +117,7 @@ class RunningApiServer implements ApiServer {
         feeds: this.feeds,
         queue: this.queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        maxAsyncHeldBytes: settings.asyncHeldBytes,
         callbackSecrets: settings.callbackSecret,
         maxSchedules: settings.schedulesMax,
       }),

@@ -1,4 +1,4 @@
-import { durationMs, integer, type SettingsOf, structured, text } from '@fnfleet/core';
+import { bytes, durationMs, integer, MIB, type SettingsOf, structured, text } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { queueSettings } from '@fnfleet/queue';
 import { parseAllowedHosts } from './callbacks/callback-hosts.js';
@@ -49,6 +49,10 @@ export const apiSettings = {
     defaultText: '`fn-mq.db` beside the SQLite database, or the Postgres database itself',
     secret: true,
     doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute; or `postgres://<user>:<password>@<host>:<port>/<database>`, as in `FN_DB_URL`; or `nats://<user>:<password>@<host>:<port>,…/<name>`. It is opened when it is first used. Several API nodes that share one in Postgres all use it; of those that share another one, one keeps the queue, and another takes over when that ends. See [async.md](async.md#where-calls-are-kept).',
+  }),
+  asyncHeldBytes: bytes('FN_ASYNC_HELD_BYTES', {
+    default: 64 * MIB,
+    doc: 'Maximum size of the bodies of asynchronous calls, and of other requests to the queue, that are received or wait for it at a time. Further ones are answered with 503.',
   }),
   schedulesMax: integer('FN_SCHEDULES_MAX', {
     default: 10_000,

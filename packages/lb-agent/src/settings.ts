@@ -75,7 +75,7 @@ export const lbSettings = {
   }),
   asyncHeldBytes: bytes('FN_ASYNC_HELD_BYTES', {
     default: 64 * MIB,
-    doc: 'Maximum size of the bodies of asynchronous calls that are received, or handed to an API node, at a time. Further calls are answered with 503.',
+    doc: 'Maximum size of the bodies of asynchronous calls, and of other requests to the queue, that are received or wait for it at a time. Further ones are answered with 503.',
   }),
   mqMaxBody: bytes('FN_MQ_MAX_BODY', {
     default: MIB,

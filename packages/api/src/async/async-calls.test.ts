@@ -1,5 +1,6 @@
 // takes: 15 s
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -369,6 +370,53 @@ it('leases no more than a balancer reads, although callers send headers that tak
   } finally {
     await other.close();
   }
+});
+
+describe('peers that send half of a large body', () => {
+  let small: TestApi;
+  beforeEach(async () => {
+    small = await TestApi.start({ env: { FN_MQ_URL: `sqlite3://${folder}/small.db`, FN_ASYNC_HELD_BYTES: '300000' } });
+  });
+  afterEach(() => small.close());
+
+  function sendHalf(method: string, target: string) {
+    const socket = connect(Number(new URL(small.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(`${method} ${target} HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n`);
+    socket.write(Buffer.alloc(200_000, 'x'));
+    const answered = new Promise<string>((resolve) => {
+      socket.once('data', (bytes) => resolve(bytes.toString().split('\r\n')[0] ?? ''));
+    });
+    return { socket, answered };
+  }
+
+  it.each`
+    method    | target
+    ${'POST'} | ${'/v2/runner/async/calls'}
+    ${'POST'} | ${'/v2/runner/async/reserve'}
+    ${'POST'} | ${'/v2/runner/async/settle'}
+    ${'PUT'}  | ${'/v2/runner/async'}
+    ${'POST'} | ${'/v2/runner/start'}
+    ${'POST'} | ${'/v2/runner/finish'}
+  `(
+    'to $method $target fill no more memory than they may, and others are served afterwards',
+    async ({ method, target }) => {
+      const peers = [sendHalf(method, target), sendHalf(method, target)];
+      expect(await Promise.race(peers.map(({ answered }) => answered))).toBe('HTTP/1.1 503 Service Unavailable');
+      for (const { socket } of peers) socket.destroy();
+      const ordinary = async () => (await post('/v2/runner/async/settle', encodeFrames([]), small.url)).status;
+      while ((await ordinary()) !== 200) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect((await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'lb' }), small.url)).status).toBe(200);
+    },
+  );
+
+  it('with calls do not keep the ends of others from the queue', async () => {
+    const peers = [1, 2].map(() => sendHalf('POST', '/v2/runner/async/calls'));
+    await Promise.race(peers.map(({ answered }) => answered));
+    const ends = [{ head: JSON.stringify({ kind: 'end_poll', poll: 'x'.repeat(200_000) }), body: Buffer.alloc(0) }];
+    expect((await post('/v2/runner/async/settle', encodeFrames(ends), small.url)).status).toBe(200);
+    for (const { socket } of peers) socket.destroy();
+  });
 });
 
 describe('an operator', () => {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   CallTemplate,
   type Clock,
@@ -11,11 +12,11 @@ import {
   parseBody,
   TurnoverMap,
 } from '@fnfleet/core';
-import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import { type RouteHandler, sendEmpty, sendJson } from '@fnfleet/http';
 import type { Delivery, Lease, MessageQueue, Priority } from '@fnfleet/queue';
 import type { Datastore } from '../datastore/datastore.js';
 import type { QueueAccess } from './queue-access.js';
-import { checkCallId, HEAD_ROOM_BYTES } from './queue-handlers.js';
+import { checkCallId, HEAD_ROOM_BYTES, type QueueBodies } from './queue-handlers.js';
 
 type FnQueueOperation = 'enqueueFnCall' | 'dequeueFnCalls' | 'reportStart' | 'reportFinish';
 
@@ -34,40 +35,48 @@ const MAX_RESERVATIONS = 10_000;
 export function fnQueueHandlers(
   access: QueueAccess,
   store: Datastore,
-  limits: { readonly clock: Pick<Clock, 'wallNow'>; readonly maxBodyBytes: number; readonly maxReportBytes: number },
+  limits: {
+    readonly clock: Pick<Clock, 'wallNow'>;
+    readonly bodies: QueueBodies;
+    readonly maxBodyBytes: number;
+    readonly maxReportBytes: number;
+  },
 ): Record<FnQueueOperation, RouteHandler> {
+  const { bodies } = limits;
   const reserved = new TurnoverMap<string, Lease>();
   const remember = (lease: Lease) => {
     const [oldest] = reserved.keys();
     if (reserved.size >= MAX_RESERVATIONS && oldest !== undefined) reserved.delete(oldest);
     reserved.set(lease.callId, lease);
   };
+  /** Reads what is needed of a report. */
+  const report = <T>(req: IncomingMessage, read: (fields: ReturnType<typeof parseBody>) => T): Promise<T> =>
+    bodies.ends.during(req, { maxBytes: limits.maxReportBytes }, async (body) => read(parseBody(body.toString())));
   return {
     async enqueueFnCall(req, res) {
-      const limit = limits.maxBodyBytes + HEAD_ROOM_BYTES;
-      checkDeclaredLength(req, limit);
       const queue = await access.open();
-      const json = (await readBody(req, limit)).toString();
-      const fields = parseBody(json);
-      const callId = fields.text('id');
-      const fnId = fields.text('fn_id');
-      if (!callId || !fnId) throw new FnError('invalidJson');
-      checkCallId(callId);
-      const headers = fields.headers('headers') ?? {};
-      checkHeaders(headers);
-      await queue.push({
-        callId,
-        fnId,
-        head: encodeQueuedRequest({
-          method: fields.text('method') ?? '',
-          url: fields.text('url') ?? '',
-          headers,
-          triggerId: fields.text('trigger_id') ?? '',
-          createdAt: fields.date('created_at') ?? limits.clock.wallNow(),
-        }),
-        body: Buffer.from(fields.text('payload') ?? ''),
-        priority: fields.whole('priority', 0, 2) as Priority | undefined,
-        delayMs: delayOf(fields.whole('delay', 0, 2 ** 31 - 1)),
+      await bodies.calls.during(req, { maxBytes: limits.maxBodyBytes + HEAD_ROOM_BYTES }, async (body) => {
+        const fields = parseBody(body.toString());
+        const callId = fields.text('id');
+        const fnId = fields.text('fn_id');
+        if (!callId || !fnId) throw new FnError('invalidJson');
+        checkCallId(callId);
+        const headers = fields.headers('headers') ?? {};
+        checkHeaders(headers);
+        await queue.push({
+          callId,
+          fnId,
+          head: encodeQueuedRequest({
+            method: fields.text('method') ?? '',
+            url: fields.text('url') ?? '',
+            headers,
+            triggerId: fields.text('trigger_id') ?? '',
+            createdAt: fields.date('created_at') ?? limits.clock.wallNow(),
+          }),
+          body: Buffer.from(fields.text('payload') ?? ''),
+          priority: fields.whole('priority', 0, 2) as Priority | undefined,
+          delayMs: delayOf(fields.whole('delay', 0, 2 ** 31 - 1)),
+        });
       });
       sendEmpty(res, 204);
     },
@@ -88,7 +97,7 @@ export function fnQueueHandlers(
     },
 
     async reportStart(req, res) {
-      const callId = parseBody((await readBody(req, limits.maxReportBytes)).toString()).text('id') ?? '';
+      const callId = await report(req, (fields) => fields.text('id') ?? '');
       const queue = await access.open();
       const lease = reserved.get(callId);
       // The lease stays known: a balancer whose answer was lost reports the start again, and must get the same answer.
@@ -101,7 +110,7 @@ export function fnQueueHandlers(
 
     async reportFinish(req, res) {
       // Balancers of Fn report every call here, and delay its response until this request is answered.
-      parseBody((await readBody(req, limits.maxReportBytes)).toString());
+      await report(req, () => undefined);
       sendEmpty(res, 204);
     },
   };

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import {
   checkHeaders,
   decodeFrames,
@@ -11,7 +12,7 @@ import {
   parseBody,
   TurnoverMap,
 } from '@fnfleet/core';
-import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import { type HeldBodies, type RouteHandler, sendEmpty, sendJson } from '@fnfleet/http';
 import {
   type Delivery,
   type FailureKind,
@@ -44,74 +45,88 @@ const CALL_ID = /^[\w-]{1,64}$/;
 
 const FAILURE_KINDS: readonly FailureKind[] = ['platform', 'timeout', 'function', 'caller'];
 
+/** Bodies that the queue takes at a time. Ends of calls make room, so they do not compete with calls. */
+export interface QueueBodies {
+  readonly calls: HeldBodies;
+  readonly ends: HeldBodies;
+}
+
 /** Handlers with which balancers put calls into the queue, take them out and say how they ended. */
-export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record<QueueOperation, RouteHandler> {
+export function queueHandlers(
+  access: QueueAccess,
+  bodies: QueueBodies,
+  maxBodyBytes: number,
+): Record<QueueOperation, RouteHandler> {
   /** Reservations that wait, by the name that the balancer gave them. */
   const polls = new TurnoverMap<string, AbortController>();
+  const reserve = async (json: string, res: ServerResponse): Promise<void> => {
+    const fields = parseBody(json);
+    const request: ReserveRequest = {
+      holder: required(fields, 'holder'),
+      limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
+      maxBytes: MAX_RESERVE_BYTES,
+      leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
+      waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
+      perFunction: fields.whole('per_function', 1, MAX_MS),
+      held: heldOf(fields.raw('held')),
+    };
+    const poll = fields.text('poll') || undefined;
+    const queue = await access.open().catch(undefinedIfNone);
+    if (queue === undefined) return sendEmpty(res, 204);
+    const left = new AbortController();
+    const onLeft = () => left.abort();
+    res.once('close', onLeft);
+    if (poll !== undefined) polls.set(poll, left);
+    let deliveries: readonly Delivery[] | undefined;
+    try {
+      deliveries = await queue
+        .reserve(request, AbortSignal.any([left.signal, access.ending]))
+        // Another node leads it.
+        .catch(undefinedIfNone);
+    } finally {
+      res.off('close', onLeft);
+      if (poll !== undefined && polls.get(poll) === left) polls.delete(poll);
+    }
+    if (deliveries === undefined) return sendEmpty(res, 204);
+    const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
+      head: JSON.stringify({
+        call_id: lease.callId,
+        token: lease.token,
+        fn_id: fnId,
+        attempt,
+        priority,
+        age_ms: ageMs,
+        head,
+      }),
+      body,
+    }));
+    const bytes = encodeFrames(frames);
+    res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
+    res.end(bytes);
+  };
   return {
     async acceptCall(req, res) {
-      const limit = maxBodyBytes + HEAD_ROOM_BYTES;
-      checkDeclaredLength(req, limit);
       const queue = await access.open();
-      const [frame] = decodeFrames(await readBody(req, limit), 1);
-      if (frame === undefined) throw new FnError('badRequest', { params: { reason: 'a frame is missing' } });
-      const { callId, duplicate } = await queue.push(messageOf(frame));
-      sendJson(res, 200, { call_id: callId, duplicate });
+      await bodies.calls.during(req, { maxBytes: maxBodyBytes + HEAD_ROOM_BYTES }, async (body) => {
+        const [frame] = decodeFrames(body, 1);
+        if (frame === undefined) throw new FnError('badRequest', { params: { reason: 'a frame is missing' } });
+        const { callId, duplicate } = await queue.push(messageOf(frame));
+        sendJson(res, 200, { call_id: callId, duplicate });
+      });
     },
 
-    async reserveCalls(req, res) {
-      const fields = parseBody((await readBody(req, MAX_RESERVATION_BYTES)).toString());
-      const request: ReserveRequest = {
-        holder: required(fields, 'holder'),
-        limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
-        maxBytes: MAX_RESERVE_BYTES,
-        leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
-        waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
-        perFunction: fields.whole('per_function', 1, MAX_MS),
-        held: heldOf(fields.raw('held')),
-      };
-      const poll = fields.text('poll') || undefined;
-      const queue = await access.open().catch(undefinedIfNone);
-      if (queue === undefined) return sendEmpty(res, 204);
-      const left = new AbortController();
-      const onLeft = () => left.abort();
-      res.once('close', onLeft);
-      if (poll !== undefined) polls.set(poll, left);
-      let deliveries: readonly Delivery[] | undefined;
-      try {
-        deliveries = await queue
-          .reserve(request, AbortSignal.any([left.signal, access.ending]))
-          // Another node leads it.
-          .catch(undefinedIfNone);
-      } finally {
-        res.off('close', onLeft);
-        if (poll !== undefined && polls.get(poll) === left) polls.delete(poll);
-      }
-      if (deliveries === undefined) return sendEmpty(res, 204);
-      const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
-        head: JSON.stringify({
-          call_id: lease.callId,
-          token: lease.token,
-          fn_id: fnId,
-          attempt,
-          priority,
-          age_ms: ageMs,
-          head,
-        }),
-        body,
-      }));
-      const bytes = encodeFrames(frames);
-      res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
-      res.end(bytes);
-    },
+    // What it names is held as long as it waits.
+    reserveCalls: (req, res) =>
+      bodies.calls.during(req, { maxBytes: MAX_RESERVATION_BYTES }, (body) => reserve(body.toString(), res)),
 
     async settleCalls(req, res) {
-      checkDeclaredLength(req, MAX_SETTLE_BYTES);
       const queue = await access.open();
-      const frames = decodeFrames(await readBody(req, MAX_SETTLE_BYTES), MAX_SETTLED);
-      // Read all of them first: one that is malformed changes nothing.
-      const settlements = frames.map((frame) => settlementOf(frame, (poll) => polls.get(poll)?.abort()));
-      sendJson(res, 200, { answers: await Promise.all(settlements.map((settle) => settle(queue))) });
+      await bodies.ends.during(req, { maxBytes: MAX_SETTLE_BYTES }, async (body) => {
+        const frames = decodeFrames(body, MAX_SETTLED);
+        // Read all of them first: one that is malformed changes nothing.
+        const settlements = frames.map((frame) => settlementOf(frame, (poll) => polls.get(poll)?.abort()));
+        sendJson(res, 200, { answers: await Promise.all(settlements.map((settle) => settle(queue))) });
+      });
     },
   };
 }

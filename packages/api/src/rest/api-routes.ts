@@ -1,5 +1,5 @@
-import { type App, type Fn, FnError, SCHEDULE_TYPE, type Trigger } from '@fnfleet/core';
-import type { Route, RouteHandler } from '@fnfleet/http';
+import { type App, type Clock, type Fn, FnError, SCHEDULE_TYPE, type Trigger } from '@fnfleet/core';
+import { HeldBodies, type Route, type RouteHandler } from '@fnfleet/http';
 import { callHandlers } from '../async/call-handlers.js';
 import { fnQueueHandlers } from '../async/fn-queue-handlers.js';
 import type { QueueAccess } from '../async/queue-access.js';
@@ -23,12 +23,15 @@ export interface ApiListeners {
 }
 
 export interface ApiContext extends ResourceContext {
+  readonly clock: Pick<Clock, 'now' | 'wallNow'>;
   /** `FN_PUBLIC_LB_URL`: where the OpenAPI document says that functions are called. */
   readonly publicLbUrl: string;
   readonly feeds: Pick<ChangeFeeds, 'openStream'>;
   readonly queue: QueueAccess;
   /** `FN_MQ_MAX_BODY` */
   readonly maxAsyncBodyBytes: number;
+  /** `FN_ASYNC_HELD_BYTES` */
+  readonly maxAsyncHeldBytes: number;
   /** `FN_SCHEDULES_MAX` */
   readonly maxSchedules: number;
 
@@ -39,6 +42,8 @@ export interface ApiContext extends ResourceContext {
 /** All routes under `/v2`: a handler for each declared operation. */
 export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
   const { queue } = context;
+  const held = () => new HeldBodies({ maxBytes: context.maxAsyncHeldBytes, clock: context.clock });
+  const bodies = { calls: held(), ends: held() };
   const apps = resourceHandlers(appResource(store, [...(listeners.app ?? []), forget(queue)]), context);
   const fns = resourceHandlers(
     fnResource(store, urls, [...(listeners.fn ?? []), forget(queue), buryCalls(context)]),
@@ -66,9 +71,10 @@ export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiLi
     deleteTrigger: triggers.remove,
     followChanges: (req, res) => context.feeds.openStream(req, res),
     ...runnerHandlers(store),
-    ...queueHandlers(context.queue, context.maxAsyncBodyBytes),
+    ...queueHandlers(context.queue, bodies, context.maxAsyncBodyBytes),
     ...fnQueueHandlers(context.queue, store, {
       clock: context.clock,
+      bodies,
       maxBodyBytes: context.maxAsyncBodyBytes,
       maxReportBytes: maxResourceBytes(context),
     }),

@@ -4,7 +4,6 @@ import {
   type Clock,
   count,
   countFromZero,
-  Deferred,
   describeError,
   FnError,
   type HeaderMap,
@@ -12,15 +11,12 @@ import {
   type IdGenerator,
   inSpan,
   isHopByHop,
-  later,
   MAX_WAIT_SECONDS,
-  type MonoMs,
   requestUrl,
   SpanKind,
   type TraceContext,
-  TurnoverSet,
 } from '@fnfleet/core';
-import { checkDeclaredLength, readBody } from '@fnfleet/http';
+import { HeldBodies } from '@fnfleet/http';
 import type { PushAnswer } from '@fnfleet/queue';
 import { triggerHeaders } from '../call/call-options.js';
 import { asyncMessage, type EnqueueAccess } from './call-queues.js';
@@ -38,9 +34,6 @@ export interface CallAcceptorOptions {
 /** Room for the head of a call and for what surrounds its body. */
 const HEAD_BYTES = 64 * 1024;
 
-/** A body that takes longer makes room for those of others. */
-const SLOW_MS = 5_000;
-
 /** The span name of Fn. Attempts of the call are linked to it. */
 const PUSH_SPAN = 'mq_push';
 
@@ -50,21 +43,12 @@ interface Called {
   readonly trace: TraceContext;
 }
 
-/** A call whose body arrives. */
-interface Arriving {
-  readonly since: MonoMs;
-  heldBytes: number;
-  isRefused: boolean;
-  readonly refusal: Deferred<never>;
-}
-
 /** Accepts asynchronous calls: receives the whole body, and hands it to a queue. */
 export class CallAcceptor {
-  private heldBytes = 0;
-  /** The longest first. */
-  private readonly arriving = new TurnoverSet<Arriving>();
+  private readonly bodies: HeldBodies;
 
   constructor(private readonly options: CallAcceptorOptions) {
+    this.bodies = new HeldBodies({ maxBytes: options.maxHeldBytes, clock: options.clock });
     countFromZero('lb_async_accepted');
     countFromZero('lb_async_refused', { status: 503 });
   }
@@ -101,15 +85,7 @@ export class CallAcceptor {
   ): Promise<PushAnswer> {
     const { queue, maxBodyBytes, clock } = this.options;
     const delayMs = delayOf(req);
-    checkDeclaredLength(req, maxBodyBytes);
-    const call: Arriving = { since: clock.now(), heldBytes: 0, isRefused: false, refusal: new Deferred() };
-    try {
-      this.hold(call, HEAD_BYTES);
-      this.arriving.add(call);
-      // What is announced takes no room: it may never arrive.
-      const arrives = readBody(req, maxBodyBytes, (bytes) => this.hold(call, bytes));
-      const body = await Promise.race([arrives, call.refusal.promise]);
-      this.arriving.delete(call);
+    return await this.bodies.during(req, { maxBytes: maxBodyBytes, besides: HEAD_BYTES }, async (body) => {
       const method = req.method ?? '';
       const url = requestUrl(req);
       const given = headersOf(req, hidden);
@@ -120,33 +96,7 @@ export class CallAcceptor {
         queue.enqueue({ ...asyncMessage({ ...request, trace }, body), delayMs, idempotencyKey: idempotencyKey(req) });
       const attributes = { 'fn.call_id': callId, 'fn.fn_id': fnId };
       return await inSpan(PUSH_SPAN, trace, push, { kind: SpanKind.PRODUCER, attributes });
-    } finally {
-      this.arriving.delete(call);
-      this.heldBytes -= call.heldBytes;
-    }
-  }
-
-  /** @throws FnError `queueOverloaded` */
-  private hold(call: Arriving, bytes: number): void {
-    const { maxHeldBytes, clock } = this.options;
-    for (const slow of this.arriving) {
-      if (this.heldBytes + bytes <= maxHeldBytes || clock.now() < later(slow.since, SLOW_MS)) break;
-      if (slow !== call) this.refuse(slow);
-    }
-    const hasOthers = this.heldBytes > call.heldBytes;
-    if (call.isRefused || (hasOthers && this.heldBytes + bytes > maxHeldBytes)) {
-      throw new FnError('queueOverloaded');
-    }
-    this.heldBytes += bytes;
-    call.heldBytes += bytes;
-  }
-
-  private refuse(call: Arriving): void {
-    this.arriving.delete(call);
-    this.heldBytes -= call.heldBytes;
-    call.heldBytes = 0;
-    call.isRefused = true;
-    call.refusal.reject(new FnError('queueOverloaded'));
+    });
   }
 }
 

@@ -143,6 +143,7 @@ export class FullNode implements Service {
         feeds,
         queue,
         maxAsyncBodyBytes: settings.mqMaxBody,
+        maxAsyncHeldBytes: settings.asyncHeldBytes,
         callbackSecrets: settings.callbackSecret,
         maxSchedules: settings.schedulesMax,
       },
