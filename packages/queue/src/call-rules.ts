@@ -182,7 +182,9 @@ export abstract class CallRules {
   }
 
   buryFunction(fnId: string, reason: Reason): undefined {
-    const entry = this.functions.named(fnId) ?? this.addFunction(fnId);
+    const entry = this.functions.named(fnId);
+    // A call that is accepted later ends when it would start.
+    if (entry === undefined) return;
     this.functions.close(entry, JSON.stringify(shortened(reason)));
     this.saveFunction(entry);
   }

@@ -42,6 +42,7 @@ afterEach(async () => {
 const queueEnv = () => ({ FN_MQ_URL: `sqlite3://${folder}/mq.db`, FN_MQ_MAX_BODY: '1000', FN_MQ_MAX_CALLS: '3' });
 const request = { method: 'POST', url: 'http://lb/invoke/x', triggerId: '' };
 const withHeaders = (headers: HeaderMap) => encodeQueuedRequest({ ...request, headers, createdAt: wallMs(1_000) });
+const dated = (ms: number) => encodeQueuedRequest({ ...request, headers: {}, createdAt: wallMs(ms) });
 const head = withHeaders({ 'X-A': ['1'] });
 
 const frameOf = (said: object, bodyBytes = 0) =>
@@ -326,6 +327,7 @@ describe('a node', () => {
     ${'a head that is no JSON'}          | ${encodeFrames([{ head: '{', body: Buffer.alloc(0) }])}                           | ${400}
     ${'a call without a function'}       | ${frameOf({ call_id: 'a' })}                                                      | ${400}
     ${'a call in the lane of callbacks'} | ${frameOf({ call_id: 'a', fn_id: 'callback:f', head })}                           | ${404}
+    ${'a date that cannot be written'}   | ${frameOf({ call_id: 'a', fn_id: 'f', head: dated(Number.MAX_SAFE_INTEGER) })}    | ${400}
     ${'a body over the limit'}           | ${frameOf({ call_id: 'a', fn_id: 'f', head }, 1001)}                              | ${413}
     ${'more than is read'}               | ${Buffer.alloc(200_000)}                                                          | ${413}
     ${'a key of a thousand letters'}     | ${frameOf({ call_id: 'a', fn_id: 'f', head, idempotency_key: 'a'.repeat(1000) })} | ${413}

@@ -107,6 +107,13 @@ describe('a balancer of Fn that asks for a call', () => {
     expect((await dequeue()).id).toBe('c2');
   });
 
+  it('http-api 120: gets one of a machine whose clock is before 1970, and those behind it', async () => {
+    await enqueue('c1', { created_at: '1969-12-31T23:00:00.000Z' });
+    await enqueue('c2');
+    expect(await dequeue()).toMatchObject({ id: 'c1', created_at: '1970-01-01T00:00:00.000Z' });
+    expect((await dequeue()).id).toBe('c2');
+  });
+
   it('http-api 120: waits for one up to 30 s, and gets an empty list', async () => {
     expect((await api.get('/v2/calls')).body).toEqual({ items: [] });
     const asked = api.get('/v2/runner/async');

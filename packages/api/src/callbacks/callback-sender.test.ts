@@ -509,6 +509,16 @@ describe('an outcome for another function', () => {
     expect(call).toBeUndefined();
   });
 
+  it('is a dead letter at once if it is larger than the queue takes', async () => {
+    await queue.close();
+    queue = await openSqliteQueue({ path: ':memory:', clock, bounds: { maxBodyBytes: 3 } });
+    start();
+    const { record, call } = await calledBack({ onSuccess: { kind: 'fn', fnId: 'next' } });
+    const message = 'The asynchronous call is too large: body, 4 > max 3';
+    expect(record).toMatchObject({ state: 'dead', attempts: 1, reason: { code: 'queueMessageTooBig', message } });
+    expect(call).toBeUndefined();
+  });
+
   it('is one call although the delivery is repeated', async () => {
     let pushes = 0;
     const lossy = Object.assign(Object.create(queue) as MessageQueue, {

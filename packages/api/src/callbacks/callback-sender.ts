@@ -223,6 +223,8 @@ export class CallbackSender {
       if (target.kind === 'fn') return await this.callFunction(lease.callId, callback, target.fnId);
       return await this.sendTo(new URL(target.url), lease.callId, callback);
     } catch (error) {
+      // The queue would refuse the same call again.
+      if (error instanceof FnError && error.status < 500) return buried(error.code, error.message);
       return { kind: 'retry', failure: this.failureOf(error) };
     }
   }

@@ -17,8 +17,11 @@ export interface QueuedRequest {
 }
 
 export function encodeQueuedRequest({ triggerId, createdAt, ...same }: QueuedRequest): string {
-  return JSON.stringify({ ...same, trigger_id: triggerId || undefined, created_at: epochMs(createdAt) });
+  return JSON.stringify({ ...same, trigger_id: triggerId || undefined, created_at: Math.max(0, epochMs(createdAt)) });
 }
+
+/** The end of the year 9999: later dates cannot be written in four digits. */
+const MAX_DATE_MS = 253_402_300_799_999;
 
 /** @throws FnError `invalidJson` */
 export function decodeQueuedRequest(json: string): QueuedRequest {
@@ -28,7 +31,7 @@ export function decodeQueuedRequest(json: string): QueuedRequest {
     url: fields.text('url') ?? '',
     headers: fields.headers('headers') ?? {},
     triggerId: fields.text('trigger_id') ?? '',
-    createdAt: wallMs(fields.whole('created_at', 0, Number.MAX_SAFE_INTEGER) ?? 0),
+    createdAt: wallMs(fields.whole('created_at', 0, MAX_DATE_MS) ?? 0),
     trace: fields.text('trace'),
     hops: fields.whole('hops', 0, Number.MAX_SAFE_INTEGER),
   };

@@ -243,6 +243,16 @@ it('forgets functions that were deleted, or of which nothing is left, when it is
   expect(left.map(({ fn_id }) => fn_id)).toEqual(['limited', 'waits']);
 });
 
+it('does not remember functions that were deleted and never called', async () => {
+  const used = await open();
+  for (let n = 0; n < 10; n += 1) await used.buryFunction(`f${n}`, { code: 'fnNotFound', message: '' });
+  await used.close();
+  const database = new DatabaseSync(path);
+  const left = database.prepare('select count(*) as found from functions').get();
+  database.close();
+  expect(left).toEqual({ found: 0 });
+});
+
 it('one process has the file at a time, and another is told', async () => {
   await push(await open());
   const program = `
