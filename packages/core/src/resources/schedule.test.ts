@@ -57,6 +57,19 @@ describe('a schedule', () => {
   });
 
   it.each`
+    source           | says
+    ${'60 * * * *'}  | ${'minute 60 is not one of 0 to 59'}
+    ${'* 24 * * *'}  | ${'hour 24 is not one of 0 to 23'}
+    ${'* * 0 * *'}   | ${'day 0 is not one of 1 to 31'}
+    ${'* * 32 * *'}  | ${'day 32 is not one of 1 to 31'}
+    ${'* * * 13 *'}  | ${'month 13 is not one of 1 to 12'}
+    ${'* * * * 8'}   | ${'weekday 8 is not one of 0 to 7'}
+    ${'* * 32W * *'} | ${'day 32 is not one of 1 to 31'}
+  `('is refused with a message that names the field that is wrong in $source', ({ source, says }) => {
+    expect(refusal(() => made(source))).toContain(says);
+  });
+
+  it.each`
     what                           | options                                   | says
     ${'a text'}                    | ${'daily'}                                | ${'expected an object'}
     ${'a list'}                    | ${['UTC']}                                | ${'expected an object'}

@@ -139,9 +139,29 @@ function problemOfExpression(source: string): string | undefined {
     // Whether there is an instant depends neither on the time zone nor on when one asks.
     if (cronOf(source, 'UTC').nextRun(new Date(0)) === null) return NEVER;
   } catch (error) {
-    return (error as Error).message.replace(/^CronPattern: /, '').slice(0, 200);
+    return inWords((error as Error).message).slice(0, 200);
   }
   return undefined;
+}
+
+/** A field as owners call it, its first value, and its last one. */
+const FIELDS: Readonly<Record<string, readonly [name: string, first: number, last: number]>> = {
+  second: ['second', 0, 59],
+  minute: ['minute', 0, 59],
+  hour: ['hour', 0, 23],
+  day: ['day', 1, 31],
+  nearestWeekdays: ['day', 1, 31],
+  month: ['month', 1, 12],
+  dayOfWeek: ['weekday', 0, 7],
+};
+
+/** Croner counts days and months from 0 in its messages. */
+function inWords(problem: string): string {
+  const [, of = '', index = ''] = /^CronPattern: Invalid value for (\w+): (-?\d+)$/.exec(problem) ?? [];
+  const field = FIELDS[of];
+  if (field === undefined) return problem.replace(/^CronPattern: /, '');
+  const [name, first, last] = field;
+  return `${name} ${Number(index) + first} is not one of ${first} to ${last}`;
 }
 
 const OPTIONS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
