@@ -50,3 +50,17 @@ it('this Node knows the options of V8 that the command sets: it would complain a
   const { stderr, status } = spawnSync(process.execPath, [`${SCRIPT}.js`, '--help'], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([0, '']);
 });
+
+it('a command runs with the heap settings that docs/performance.md gives: V8 says so by the tag of its cached code', () => {
+  cpSync(`${SCRIPT}.js`, path.join(folder, 'bin/fnfleet.js'));
+  cpSync(path.join(__dirname, '../package.json'), path.join(folder, 'package.json'));
+  mkdirSync(path.join(folder, 'dist'));
+  const print = "console.log(require('node:v8').cachedDataVersionTag())";
+  writeFileSync(path.join(folder, 'dist/main.js'), `exports.main = () => ${print}`);
+  const tagOf = (...args: string[]) => execFileSync(process.execPath, args, { encoding: 'utf8' });
+  const expected = ['--heap-growing-percent=200', '--no-allocation-site-pretenuring'];
+  expect(tagOf(path.join(folder, 'bin/fnfleet.js'), 'call')).toBe(tagOf(...expected, '-e', print));
+  // Each of them makes a difference to the tag.
+  const tags = expected.map((_, without) => tagOf(...expected.toSpliced(without, 1), '-e', print));
+  expect(new Set([...tags, tagOf(...expected, '-e', print)]).size).toBe(3);
+});
