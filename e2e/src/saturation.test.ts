@@ -7,6 +7,8 @@ jest.setTimeout(120_000);
 const MIB = 1024 * 1024;
 const ROOM = 4;
 const CALLS = 10;
+/** So long that a refusal that waits for the end of a call differs from one that does not, however busy the machine is. */
+const SLEEP_MS = 1_500;
 
 /** What the recording `capacity-nack` shows of Fn: 175 engagements for ten calls, and a refusal that took 600 ms. */
 describe('a runner with room for four that does not let calls wait', () => {
@@ -25,15 +27,17 @@ describe('a runner with room for four that does not let calls wait', () => {
     expect(await fleet.stop()).toEqual([]);
   });
 
-  it('protocol 44, 85: ten calls of 400 ms at once: all are answered, hardly one is offered in vain', async () => {
+  it('protocol 44, 85: ten calls at once: all are answered, hardly one is offered in vain, and a refusal waits for no call', async () => {
     const url = await fleet.deployed({ name: 'sleeper', memory: 128 });
     // The code on the way is compiled, and the balancer has heard of the runner.
     for (let i = 0; i < 20; i += 1) await invoke(url);
     const before = await received();
-    const answers = await Promise.all(Array.from({ length: CALLS }, () => invoke(url, { knobs: { sleepMs: 400 } })));
+    const answers = await Promise.all(
+      Array.from({ length: CALLS }, () => invoke(url, { knobs: { sleepMs: SLEEP_MS } })),
+    );
     const engagements = (await received()) - before;
     const refusals = await fleet.metric('fn_lb_placer_refusal_latency_count');
-    const [quick, inTime] = await Promise.all(['50', '250'].map(refusedWithin));
+    const [quick, withoutWaiting] = await Promise.all(['50', '1000'].map(refusedWithin));
 
     expect(answers.map(({ status }) => status)).toEqual(Array(CALLS).fill(200));
     process.stdout.write(
@@ -41,7 +45,7 @@ describe('a runner with room for four that does not let calls wait', () => {
     );
     expect(engagements / CALLS).toBeLessThanOrEqual(1.5);
     // 50 ms on a quiet machine; here other tests start containers on the same cores.
-    expect(inTime).toBe(refusals);
+    expect(withoutWaiting).toBe(refusals);
   });
 
   function refusedWithin(ms: string): Promise<number> {

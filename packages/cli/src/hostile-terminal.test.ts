@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MIB } from '@fnfleet/core';
+import { eventually } from '@fnfleet/testing';
 import { runCommand } from './test-kit/run-command.js';
 
 /** Of what a terminal would obey, or what hides and turns text. */
@@ -224,6 +225,10 @@ describe('fnfleet logs', () => {
 });
 
 describe('the progress of an image pull', () => {
+  /** Resolves when the command has shown it. */
+  const progressShown = () =>
+    eventually(() => expect(jest.mocked(process.stderr.write).mock.calls.join('')).toContain('is being pulled'));
+
   it.each([[true], [false]])(
     'is one line of the terminal, whatever the image is called (terminal: %s)',
     async (isTTY) => {
@@ -235,7 +240,7 @@ describe('the progress of an image pull', () => {
         if (path === '/pulls') {
           return json(response, { pulls: [{ image, received_bytes: 1e308, total_bytes: 1e308 }] });
         }
-        if (path === '/invoke/f') return void setTimeout(() => response.end('done'), 1_500);
+        if (path === '/invoke/f') return void progressShown().then(() => response.end('done'));
         return json(response, { items: [fn] });
       };
       try {
