@@ -108,7 +108,7 @@ export class StoreQueue implements MessageQueue {
     checkText('function id', message.fnId);
     checkText('idempotency key', idempotencyKey);
     // Only these bytes are copied to the thread, and not the pool that they may be a part of.
-    const body = Uint8Array.from(message.body);
+    const body = new Uint8Array(message.body);
     const tooBig = (what: string, size: number, max: number) =>
       new FnError('queueMessageTooBig', { params: { what, size, max } });
     if (body.length > maxBodyBytes) throw tooBig('body', body.length, maxBodyBytes);
@@ -154,7 +154,7 @@ export class StoreQueue implements MessageQueue {
 
   complete(lease: Lease, result: CallResult): Promise<Answer<'complete'>> {
     const { maxResultBytes } = this.parts.bounds;
-    const body = Uint8Array.from(result.body.subarray(0, maxResultBytes));
+    const body = new Uint8Array(result.body.subarray(0, maxResultBytes));
     return this.order({
       kind: 'complete',
       lease,

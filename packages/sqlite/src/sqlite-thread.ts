@@ -59,10 +59,11 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
   /**
    * @throws FnError `databaseOverloaded` when too many requests wait, `databaseSlow` when the deadline passes first:
    *   the request may still be executed. Otherwise the translated error of the database.
+   * @param handedOver memory of the request that the thread gets in place of a copy
    */
-  ask(request: Request, deadline: MonoMs): Promise<Answer | undefined> {
+  ask(request: Request, deadline: MonoMs, handedOver: readonly ArrayBuffer[] = []): Promise<Answer | undefined> {
     if (this.asked.size >= this.options.maxWaiting) throw new FnError('databaseOverloaded');
-    return this.post(request, deadline).promise;
+    return this.post(request, deadline, handedOver).promise;
   }
 
   /** Sends a request without waiting for its answer, regardless of the limit. */
@@ -82,7 +83,11 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
     timer.cancel();
   }
 
-  private post(request: Request | { readonly kind: 'close' }, deadline: MonoMs): Deferred<Answer | undefined> {
+  private post(
+    request: Request | { readonly kind: 'close' },
+    deadline: MonoMs,
+    handedOver: readonly ArrayBuffer[] = [],
+  ): Deferred<Answer | undefined> {
     const { clock } = this.options;
     const answered = new Deferred<Answer | undefined>();
     const late = () => answered.reject(new FnError('databaseSlow'));
@@ -92,7 +97,7 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
     if (this.asked.size === 0) worker.ref();
     this.lastId += 1;
     this.asked.set(this.lastId, { answered, timer });
-    worker.postMessage({ id: this.lastId, request });
+    worker.postMessage({ id: this.lastId, request }, handedOver);
     return answered;
   }
 

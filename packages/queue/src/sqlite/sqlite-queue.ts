@@ -7,6 +7,7 @@ import type { MessageQueue } from '../message-queue.js';
 import type { ThreadReply, ThreadRequest } from '../operations.js';
 import { QueueTime, type TimeMark } from '../queue-time.js';
 import { StoreQueue } from '../store-queue.js';
+import { type PackedAnswer, type PackedBatch, packBatch, unpackAnswer } from './packed-batch.js';
 import { saveBeside } from './queue-copy.js';
 import type { EngineOptions, SaveRequest } from './queue-engine.js';
 import { IN_MEMORY } from './queue-file.js';
@@ -54,16 +55,18 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
   const data: EngineOptions = { path, bounds, waitMs: Math.min(timeoutMs, MAX_LOCK_MS) };
   const thread =
     options.startThread?.(data) ??
-    new SqliteThread<ThreadRequest | SaveRequest, ThreadReply>({
-      ...{
-        entry: ENTRY,
-        name: 'queue',
-        data: () => ({ ...data, mustExist }),
-        clock,
-        maxWaiting: MAX_BATCHES,
-        translate,
-      },
-    });
+    withPackedBatches(
+      new SqliteThread({
+        ...{
+          entry: ENTRY,
+          name: 'queue',
+          data: () => ({ ...data, mustExist }),
+          clock,
+          maxWaiting: MAX_BATCHES,
+          translate,
+        },
+      }),
+    );
   try {
     const reply = await thread.ask({ kind: 'lastMark' }, later(clock.now(), 2 * timeoutMs));
     mustExist = true;
@@ -89,4 +92,17 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
     await thread.close();
     throw error;
   }
+}
+
+function withPackedBatches(
+  thread: SqliteThread<ThreadRequest | SaveRequest | PackedBatch, ThreadReply | PackedAnswer>,
+): SqliteQueueThread {
+  return {
+    async ask(request, deadline) {
+      if (request.kind !== 'batch') return (await thread.ask(request, deadline)) as ThreadReply | undefined;
+      const packed = packBatch(request);
+      return unpackAnswer((await thread.ask(packed, deadline, [packed.memory])) as PackedAnswer);
+    },
+    close: () => thread.close(),
+  };
 }
