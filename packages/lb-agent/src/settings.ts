@@ -59,13 +59,13 @@ export const lbSettings = {
     default: 80,
     min: 1,
     max: 100,
-    doc: 'While clients call and at least this percentage of the CPU is in use, of the machine of the balancer or of the one core that its JavaScript can use, fewer asynchronous calls run at a time. With a lower value a backlog costs the calls of clients less time, and runs slower.',
+    doc: 'While clients call and at least this percentage of the CPU is in use, of the machine of the balancer or of the one core that its JavaScript can use, fewer and fewer asynchronous calls run. Below it, as many run as do not make the calls of clients slower.',
   }),
   asyncSharePercent: integer('FN_ASYNC_SHARE', {
-    default: 3,
+    default: 0,
     min: 0,
     max: 100,
-    doc: 'How many asynchronous calls may start for each hundred calls of clients while the machine of the balancer is busy, which `FN_ASYNC_BUSY` defines. At least one a second starts. While no client calls, there is no such limit.',
+    doc: 'How many asynchronous calls may start for each hundred calls of clients, one after the other, although that makes these slower or the CPU is in use as `FN_ASYNC_BUSY` says. At least one a second starts. While no client calls, there is no such limit.',
   }),
   asyncLeaseMs: integer('FN_ASYNC_LEASE_MSECS', {
     default: 30_000,

@@ -111,6 +111,8 @@ beforeEach(async () => {
       free: (running) => 2 - running,
       isOpen: true,
       start: () => undefined,
+      end: () => undefined,
+      restMs: () => 0,
     },
     ...{ limit: 2, holder: 'lb', clock, logger: { ...silentLogger, warn: (text) => warnings.push(text) } },
   });

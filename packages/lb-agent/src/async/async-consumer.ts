@@ -67,7 +67,7 @@ export interface AsyncConsumerParts {
   readonly queues: DequeueAccess;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
-  readonly pace: Pick<Pace, 'room' | 'start' | 'free' | 'isOpen'>;
+  readonly pace: Pick<Pace, 'room' | 'start' | 'end' | 'free' | 'restMs' | 'isOpen'>;
   /** How long it has a call unless it renews its lease; 30 s by default. */
   readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. */
@@ -105,6 +105,7 @@ export class AsyncConsumer {
   private readonly shares: FunctionShares;
   private readonly ahead: CallsAhead<CallSource, Delivery>;
   private aheadTimer: Timer | undefined;
+  private restTimer: Timer | undefined;
   /** Whether the queue seems to have more calls. */
   private hasMore = false;
   /** The loop goes on when fewer than these wait that were leased ahead. */
@@ -135,6 +136,7 @@ export class AsyncConsumer {
     this.asked?.outdated.abort();
     this.giveBackAhead(0);
     this.aheadTimer?.cancel();
+    this.restTimer?.cancel();
     this.onFree?.();
   }
 
@@ -158,6 +160,7 @@ export class AsyncConsumer {
   private async takeIfRoom(): Promise<void> {
     const { pace, clock } = this.parts;
     const { signal } = this.stopping;
+    this.startAhead();
     const room = await this.room();
     if (signal.aborted) return;
     const aheadLimit = this.hasMore && this.hadRoom && pace.isOpen ? this.ahead.limit : 0;
@@ -168,9 +171,14 @@ export class AsyncConsumer {
     // One request for many calls costs as much as one for few.
     if (limit > 0 && 2 * limit >= aheadLimit) await this.take({ ...wanted, limit }, isAhead);
     // If none runs, none will end.
-    else if (this.inflight.size === 0 || (limit === 0 && this.shares.free > 0 && !isAhead))
-      await clock.sleep(GATE_MS, signal);
-    else await this.oneEnds(isAhead ? aheadLimit / 2 : Number.POSITIVE_INFINITY);
+    else if (this.inflight.size === 0) await clock.sleep(this.gateMs(), signal);
+    else if (isAhead) await this.oneEnds(aheadLimit / 2);
+    else await this.oneEnds(Number.POSITIVE_INFINITY, limit === 0 && this.shares.free > 0 ? this.gateMs() : undefined);
+  }
+
+  /** Until there may be room again. */
+  private gateMs(): number {
+    return Math.min(GATE_MS, this.parts.pace.restMs() || GATE_MS);
   }
 
   /** A1. @returns how many more calls may start */
@@ -185,12 +193,14 @@ export class AsyncConsumer {
     return this.hadRoom;
   }
 
-  /** @param ahead or when fewer than these wait that were leased ahead */
-  private oneEnds(ahead: number): Promise<void> {
+  /** @param ahead or when fewer than these wait that were leased ahead @param maxMs or after this time */
+  private async oneEnds(ahead: number, maxMs?: number): Promise<void> {
     this.enoughAhead = ahead;
-    return new Promise((resolve) => {
-      this.onFree = resolve;
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.onFree = resolve;
+    const timer = maxMs === undefined ? undefined : this.parts.clock.after(maxMs, resolve);
+    await promise;
+    timer?.cancel();
   }
 
   /** @param isAhead whether some of the calls are to wait for their start, so that the queue is not asked to wait for calls */
@@ -239,6 +249,14 @@ export class AsyncConsumer {
       if (call === undefined) return;
       this.start(call.source, call.delivery, true);
     }
+    const restMs = pace.restMs();
+    if (this.ahead.size === 0 || restMs === 0 || this.stopping.signal.aborted) return;
+    // Nothing else may happen until then.
+    this.restTimer ??= clock.after(restMs, () => {
+      this.restTimer = undefined;
+      this.startAhead();
+      this.wake();
+    });
   }
 
   /** Those that cannot start soon are for others. */
@@ -311,6 +329,7 @@ export class AsyncConsumer {
     try {
       const reported = report(source, delivery, end);
       // What it leads to travels with the report.
+      if (hasRoom) this.parts.pace.end();
       this.free(fnId);
       const answer = await reported;
       if (answer.kind === 'leaseLost')

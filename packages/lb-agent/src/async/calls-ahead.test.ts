@@ -126,6 +126,8 @@ describe('a balancer with 16 consumers and a backlog', () => {
         return !isPaced;
       },
       start: () => undefined,
+      end: () => undefined,
+      restMs: () => 0,
     };
     consumer = new AsyncConsumer({
       ...{ agent, pace, lookup: { byId: async () => template }, queues: { sources: () => [source] } },

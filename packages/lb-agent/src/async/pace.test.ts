@@ -1,105 +1,197 @@
-import { FakeClock } from '@fnfleet/core';
+import { later, type MonoMs } from '@fnfleet/core';
 import { newCpuMeter } from './cpu-meter.js';
 import { Pace } from './pace.js';
 
-const LOOK_MS = 250;
+const LIMIT = 16;
+const ASYNC_MS = 5;
 
-describe('the pace of asynchronous calls', () => {
-  let clock: FakeClock;
-  let busy: number;
-  let pace: Pace;
+/** A machine on which clients call and a backlog waits, millisecond by millisecond. */
+class Machine {
+  now = 1_000 as MonoMs;
+  /** Of the CPU in use. */
+  busy = 0.5;
+  /** Calls of clients in a millisecond. */
+  calls = 1;
+  /** How long one takes beside so many asynchronous calls, ms. */
+  took = (_running: number) => 2;
+  asyncMs = ASYNC_MS;
+  measured = 0;
+  /** Asynchronous calls that have started. */
+  started = 0;
+  readonly pace: Pace;
+  private readonly ends: MonoMs[] = [];
+  private owed = 0;
 
-  beforeEach(() => {
-    clock = new FakeClock();
-    busy = 1;
-    pace = new Pace({ limit: 16, busy: 0.8, share: 0.1, cpu: async () => busy, clock });
-  });
-
-  /** Clients call, and it looks at the machine. Resolves with how many calls may run, if this many do. */
-  async function look({ calls = 1, running = 0 }: { calls?: number; running?: number }): Promise<number> {
-    for (let i = 0; i < calls; i += 1) pace.clientCall();
-    await clock.advance(LOOK_MS);
-    return running + (await pace.room(running));
+  constructor(share = 0) {
+    let seed = 1;
+    const random = () => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    const cpu = async () => {
+      this.measured += 1;
+      return this.busy;
+    };
+    this.pace = new Pace({ ...{ limit: LIMIT, busy: 0.8, share, cpu, random }, clock: { now: () => this.now } });
   }
 
+  get running(): number {
+    return this.ends.length;
+  }
+
+  /** @returns how many asynchronous calls started in each second */
+  async run(ms: number): Promise<number> {
+    const { pace, ends } = this;
+    const before = this.started;
+    for (const until = later(this.now, ms); this.now < until; this.now = later(this.now, 1)) {
+      while ((ends[0] ?? Number.POSITIVE_INFINITY) <= this.now) {
+        ends.shift();
+        pace.end();
+      }
+      for (this.owed += this.calls; this.owed >= 1; this.owed -= 1) this.clientCall();
+      await pace.room(this.running);
+      while (pace.free(this.running) > 0) {
+        pace.start();
+        this.started += 1;
+        ends.push(later(this.now, this.asyncMs));
+      }
+    }
+    return ((this.started - before) * 1_000) / ms;
+  }
+
+  private clientCall(): void {
+    const { now } = this;
+    const call = this.pace.clientCall();
+    this.now = later(now, this.took(this.running));
+    this.pace.clientEnd(call);
+    this.now = now;
+  }
+}
+
+const ALL = (LIMIT * 1_000) / ASYNC_MS;
+
+describe('the pace of asynchronous calls', () => {
   it('is not limited while no client calls, however busy the machine is', async () => {
-    for (let i = 0; i < 5; i += 1) expect(await look({ calls: 0 })).toBe(16);
+    const machine = new Machine();
+    machine.calls = 0;
+    machine.busy = 1;
+    expect(await machine.run(5_000)).toBe(ALL);
+    expect(machine.pace.isOpen).toBe(true);
   });
 
-  it('is not limited while the machine is not busy', async () => {
-    busy = 0.79;
-    for (let i = 0; i < 5; i += 1) expect(await look({ calls: 100 })).toBe(16);
+  it('falls at once when a client calls: no more start until fewer than one would run', async () => {
+    const machine = new Machine();
+    machine.calls = 0;
+    await machine.run(1_000);
+    machine.pace.clientCall();
+    expect(machine.pace.free(machine.running)).toBeLessThan(0);
+    expect(machine.pace.isOpen).toBe(false);
   });
 
-  it('is limited from that share of the CPU on that was set', async () => {
-    pace = new Pace({ limit: 16, busy: 0.5, share: 0.1, cpu: async () => busy, clock });
-    busy = 0.49;
-    expect(await look({})).toBe(16);
-    busy = 0.5;
-    expect(await look({})).toBe(8);
+  it('rises to the limit if the calls of clients take no longer, but for the moments of comparison', async () => {
+    const machine = new Machine();
+    await machine.run(30_000);
+    expect(machine.pace.isOpen).toBe(true);
+    const rate = await machine.run(10_000);
+    expect(rate).toBeGreaterThan(0.75 * ALL);
+    expect(rate).toBeLessThan(0.85 * ALL);
   });
 
-  it('falls by half with each look while clients call and the machine is busy, and rises by one when it is not', async () => {
-    const seen: number[] = [];
-    for (let i = 0; i < 4; i += 1) seen.push(await look({ calls: 10 }));
-    busy = 0.5;
-    for (let i = 0; i < 3; i += 1) seen.push(await look({}));
-    expect(seen).toEqual([8, 4, 2, 1, 2, 3, 4]);
+  it('stays where calls of clients take no more than a little longer', async () => {
+    const machine = new Machine();
+    // 1 % at half an asynchronous call at a time, on average.
+    machine.took = (running) => 2 * (1 + 0.02 * running);
+    await machine.run(60_000);
+    const average = ((await machine.run(60_000)) * ASYNC_MS) / 1_000;
+    expect(average).toBeGreaterThan(0.05);
+    expect(average).toBeLessThan(1);
   });
 
-  it('does not start more while more run than are allowed', async () => {
-    await look({ running: 16 });
-    expect(await pace.room(16)).toBe(-8);
+  it('falls to a few a second if any of them makes calls of clients much slower', async () => {
+    const machine = new Machine();
+    machine.took = (running) => (running === 0 ? 2 : 20);
+    await machine.run(30_000);
+    const rate = await machine.run(30_000);
+    expect(rate).toBeGreaterThanOrEqual(0.9);
+    expect(rate).toBeLessThan(10);
   });
 
-  it('follows the set share of the clients’ calls when the machine is busy with one call alone', async () => {
-    for (let i = 0; i < 6; i += 1) await look({});
-    let started = 0;
-    for (let i = 0; i < 40; i += 1) {
-      await look({ calls: 20 });
-      while ((await pace.room(0)) > 0) {
-        pace.start();
-        started += 1;
-      }
+  it('falls by half with each look at a busy machine, down to one a second', async () => {
+    const machine = new Machine();
+    await machine.run(30_000);
+    machine.busy = 0.8;
+    const rates: number[] = [];
+    for (let look = 0; look < 3; look += 1) rates.push(await machine.run(1_000));
+    expect(rates[0]).toBeLessThan(ALL / 2);
+    expect(rates[1]).toBeLessThan((rates[0] ?? 0) / 4);
+    await machine.run(5_000);
+    expect(await machine.run(20_000)).toBeCloseTo(1, 0);
+  });
+
+  it('lets the set share of the calls of clients start on a busy machine', async () => {
+    const machine = new Machine(0.03);
+    machine.busy = 1;
+    await machine.run(5_000);
+    const rate = await machine.run(20_000);
+    expect(rate).toBeGreaterThan(20);
+    expect(rate).toBeLessThan(31);
+  });
+
+  it('runs one that takes long at a time, with pauses of a second at most', async () => {
+    const machine = new Machine();
+    machine.busy = 1;
+    machine.asyncMs = 3_000;
+    await machine.run(20_000);
+    expect(await machine.run(40_000)).toBeCloseTo(1 / 4, 1);
+    expect(machine.running).toBeLessThanOrEqual(1);
+  });
+
+  it('rises without a comparison if clients call too seldom for one', async () => {
+    const machine = new Machine();
+    machine.calls = 0.01;
+    await machine.run(20_000);
+    expect(machine.pace.isOpen).toBe(true);
+    expect(await machine.run(5_000)).toBe(ALL);
+  });
+
+  it('does not rise while no asynchronous call waits', async () => {
+    const machine = new Machine();
+    machine.pace.clientCall();
+    for (let ms = 0; ms < 60_000; ms += 1, machine.now = later(machine.now, 1)) {
+      machine.pace.clientEnd(machine.pace.clientCall());
+      await machine.pace.room(0);
     }
-    // A tenth of 800, and what the first look has left.
-    expect(started).toBeGreaterThanOrEqual(80);
-    expect(started).toBeLessThanOrEqual(82);
-  });
-
-  it('starts one a second if clients make only a few calls', async () => {
-    for (let i = 0; i < 6; i += 1) await look({});
-    let started = 0;
-    for (let i = 0; i < 40; i += 1) {
-      await look({ calls: 1 });
-      while ((await pace.room(0)) > 0) {
-        pace.start();
-        started += 1;
-      }
-    }
-    expect(started).toBeGreaterThanOrEqual(10);
-    expect(started).toBeLessThanOrEqual(12);
+    expect(machine.pace.isOpen).toBe(false);
+    expect(machine.pace.free(0)).toBeLessThanOrEqual(1);
   });
 
   it('is not limited any more two seconds after the last call of a client', async () => {
-    for (let i = 0; i < 6; i += 1) await look({});
-    for (let i = 0; i < 7; i += 1) expect(await look({ calls: 0 })).toBeLessThanOrEqual(1);
-    await look({ calls: 0 });
-    expect(await look({ calls: 0 })).toBe(16);
+    const machine = new Machine();
+    machine.busy = 1;
+    await machine.run(5_000);
+    machine.calls = 0;
+    await machine.run(1_900);
+    expect(machine.pace.isOpen).toBe(false);
+    await machine.run(400);
+    expect(machine.pace.isOpen).toBe(true);
   });
 
-  it('measures the machine no more often than it looks at it', async () => {
-    let measured = 0;
-    const cpu = async () => {
-      measured += 1;
-      return 0;
-    };
-    pace = new Pace({ limit: 16, busy: 0.8, share: 0.1, cpu, clock });
-    for (let i = 0; i < 100; i += 1) {
-      await pace.room(0);
-      await clock.advance(10);
-    }
-    expect(measured).toBe(4);
+  it('measures the machine four times a second', async () => {
+    const machine = new Machine();
+    await machine.run(1_000);
+    expect(machine.measured).toBe(4);
+  });
+
+  it('says how long none may start', async () => {
+    const machine = new Machine();
+    machine.busy = 1;
+    await machine.run(5_000);
+    machine.calls = 0;
+    while (machine.pace.restMs() === 0) await machine.run(1);
+    const restMs = machine.pace.restMs();
+    expect(machine.pace.free(0)).toBe(0);
+    machine.now = later(machine.now, restMs);
+    expect(machine.pace.free(0)).toBe(1);
   });
 });
 

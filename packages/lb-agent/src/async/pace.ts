@@ -1,20 +1,37 @@
 import { type Clock, LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import type { CpuMeter } from './cpu-meter.js';
+import { LatencyContrast, type Part } from './latency-contrast.js';
 
 /** How often it looks at the machine. */
 const LOOK_MS = 250;
 /** For how long a call of a client shows that there are such calls. */
 const CLIENTS_MS = 2_000;
+/** Asynchronous calls that run when clients begin to call. */
+const FIRST = 1 / 4;
+/** With fewer than these, P4 decides. */
+const LEAST = 1 / 1_000;
+/** The growth at each look while there are too few calls of clients to compare, and after each comparison that shows no effect. */
+const GROWTH_UNSEEN = 1.1;
+const GROWTH = 1.5;
+/** P4 */
+const MAX_REST_MS = 1_000;
 
 export interface PaceOptions {
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
   /** Share of the CPU in use, from 0 to 1, from which on the machine is busy. */
   readonly busy: number;
-  /** How many asynchronous calls may start for each call of a client while the machine is busy even with few of them, from 0 to 1. */
+  /** How many asynchronous calls may start for each call of a client whatever the effect, from 0 to 1. */
   readonly share: number;
   readonly cpu: CpuMeter;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly random?: () => number;
+}
+
+/** Of a call of a client, for `clientEnd`. */
+export interface ClientCall {
+  readonly startedAt: MonoMs;
+  readonly part: Part;
 }
 
 /**
@@ -22,42 +39,74 @@ export interface PaceOptions {
  * API node, balancer and runner need for a call.
  *
  * P1  While no client calls, all of them.
- * P2  While clients call and the machine is busy, half as many with each look at it, and down to one; then one more with each look at
- *     which it is not busy.
- * P3  If it is busy although only one runs, they start at the set share of the rate of the clients' calls, and at least one a second.
+ * P2  When a client calls, one at a time, with a pause three times as long as it took. While clients call, half as many whenever the machine
+ *     is busy, or when their calls take longer with asynchronous calls than without; and half as many again if there is no such effect.
+ * P3  Fewer than one means pauses: with 0.1, one of them runs for a tenth of the time.
+ * P4  A pause is at most a second, so that a backlog never stands still, and lets the set share of the rate of the clients' calls start.
  */
 export class Pace {
-  private allowed: number;
-  private isPressed = false;
+  private level: number;
+  private maxRestMs = MAX_REST_MS;
   private clientCalls = 0;
   private clientAt: MonoMs = LONG_AGO;
   private seenAt: MonoMs = LONG_AGO;
-  /** Starts that P3 allows. */
-  private credit = 0;
+  private startedAt: MonoMs = LONG_AGO;
+  private restUntil: MonoMs = LONG_AGO;
+  /** Whether it has let any start since it has last changed, without which there is no effect to see. */
+  private isUsed = false;
+  private readonly contrast: LatencyContrast;
 
   constructor(private readonly options: PaceOptions) {
-    this.allowed = options.limit;
+    this.level = options.limit;
+    this.contrast = new LatencyContrast(options.random ?? Math.random);
   }
 
   /** A client calls. */
-  clientCall(): void {
+  clientCall(): ClientCall {
+    const startedAt = this.options.clock.now();
+    if (!this.hasClients(startedAt)) this.change(Math.min(this.level, FIRST));
+    this.clientAt = startedAt;
     this.clientCalls += 1;
+    return { startedAt, part: this.contrast.begin(startedAt) };
+  }
+
+  /** The call of a client has ended. */
+  clientEnd({ startedAt, part }: ClientCall): void {
+    this.contrast.ended(part, this.options.clock.now() - startedAt);
   }
 
   /** An asynchronous call starts. */
   start(): void {
-    if (this.isPressed) this.credit -= 1;
+    this.startedAt = this.options.clock.now();
+    this.isUsed = true;
+  }
+
+  /** An asynchronous call has ended. */
+  end(): void {
+    if (this.level >= 1) return;
+    const now = this.options.clock.now();
+    const restMs = (now - this.startedAt) * (1 / this.level - 1);
+    this.restUntil = later(now, Math.min(restMs, this.maxRestMs));
   }
 
   /** Whether as many may run as at any time, so that more of them may be leased. */
   get isOpen(): boolean {
-    return this.allowed === this.options.limit;
+    return this.level === this.options.limit;
   }
 
   /** As of the last look. @returns how many may start now, besides those that run; 0 or less if none may */
   free(running: number): number {
-    const free = Math.floor(this.allowed) - running;
-    return this.isPressed && this.allowed === 1 ? Math.min(free, Math.floor(this.credit)) : free;
+    const { level } = this;
+    const now = this.options.clock.now();
+    if (this.heldMs(now) > 0) return 0;
+    if (level >= 1) return Math.floor(level) - running;
+    return (now >= this.restUntil ? 1 : 0) - running;
+  }
+
+  /** How long none may start, although none runs; 0 if one may. */
+  restMs(): number {
+    const now = this.options.clock.now();
+    return Math.max(this.heldMs(now), this.level < 1 ? this.restUntil - now : 0, 0);
   }
 
   /** Looks at the machine, unless it has just done so. @returns `free` */
@@ -66,25 +115,38 @@ export class Pace {
     const now = clock.now();
     if (now >= later(this.seenAt, LOOK_MS)) {
       const isFirst = this.seenAt === LONG_AGO;
-      const elapsedMs = isFirst ? 0 : now - this.seenAt;
+      const elapsedMs = isFirst ? LOOK_MS : now - this.seenAt;
       this.seenAt = now;
       this.look(await cpu(), elapsedMs);
     }
     return this.free(running);
   }
 
+  private hasClients(now: MonoMs): boolean {
+    return now < later(this.clientAt, CLIENTS_MS);
+  }
+
+  private heldMs(now: MonoMs): number {
+    return this.hasClients(now) ? this.contrast.heldMs(now) : 0;
+  }
+
   private look(busy: number, elapsedMs: number): void {
     const { clock, limit, share, busy: fromBusy } = this.options;
+    const { level, contrast } = this;
     const calls = this.clientCalls;
     this.clientCalls = 0;
-    const now = clock.now();
-    if (calls > 0) this.clientAt = now;
-    const hasClients = now < later(this.clientAt, CLIENTS_MS);
-    this.isPressed = hasClients && busy >= fromBusy;
-    if (!hasClients) this.allowed = limit;
-    else if (this.isPressed) this.allowed = Math.max(1, this.allowed / 2);
-    else this.allowed = Math.min(limit, this.allowed + 1);
-    // No more than one look adds: a credit that was saved would be a burst.
-    this.credit = Math.min(1, this.credit) + Math.max(share * calls, elapsedMs / 1_000);
+    this.maxRestMs = Math.min(MAX_REST_MS, elapsedMs / (share * calls));
+    if (!this.hasClients(clock.now())) return this.change(limit);
+    if (busy >= fromBusy) return this.change(level / 2);
+    if (!this.isUsed) return contrast.forget();
+    if (!contrast.isPossible) return this.change(level * GROWTH_UNSEEN);
+    const effect = contrast.effect();
+    if (effect !== undefined) this.change(effect === 'slower' ? level / 2 : level * GROWTH);
+  }
+
+  private change(level: number): void {
+    this.level = Math.min(this.options.limit, Math.max(LEAST, level));
+    this.isUsed = false;
+    this.contrast.forget();
   }
 }

@@ -18,7 +18,7 @@ export interface AsyncOptions {
   readonly consumers?: number | undefined;
   /** Share of the CPU in use, from 0 to 1, from which on the machine is busy, so that fewer of them run. Default 0.8. */
   readonly busy?: number | undefined;
-  /** How many asynchronous calls may start for each other one while the machine is busy, from 0 to 1. Default 0.03. */
+  /** How many asynchronous calls may start for each other one although that makes these slower, from 0 to 1. Default 0: one a second. */
   readonly share?: number | undefined;
   /** Measures the CPU in use. Default: of the machine, or of this process if it uses a larger share of one core. */
   readonly cpu?: CpuMeter;
@@ -44,7 +44,7 @@ export function withAsync(agent: LbAgent, dequeue: DequeueAccess, options: Async
   const {
     consumers = 16,
     busy = 0.8,
-    share = 0.03,
+    share = 0,
     cpu = newCpuMeter(),
     holder = `${hostname()}-${process.pid}`,
     logger = silentLogger,
@@ -92,9 +92,13 @@ class ConsumingAgent implements AsyncLbAgent {
   }
 
   /** Not for the calls of the consumer, which has the agent itself. */
-  submit(call: LbCall): Promise<void> {
-    this.pace.clientCall();
-    return this.agent.submit(call);
+  async submit(call: LbCall): Promise<void> {
+    const client = this.pace.clientCall();
+    try {
+      await this.agent.submit(call);
+    } finally {
+      this.pace.clientEnd(client);
+    }
   }
 
   stopAsync(): void {

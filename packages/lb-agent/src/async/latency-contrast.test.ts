@@ -1,0 +1,93 @@
+import { later, type MonoMs } from '@fnfleet/core';
+import { type Effect, LatencyContrast } from './latency-contrast.js';
+
+const PERIOD_MS = 250;
+const PART_MS = 50;
+
+let now: MonoMs;
+let contrast: LatencyContrast;
+/** From 0 to 1. Repeatable, and not regular. */
+let random: () => number;
+
+beforeEach(() => {
+  now = 1_000 as MonoMs;
+  let seed = 1;
+  random = () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  contrast = new LatencyContrast(random);
+});
+
+/** A call every millisecond; `took` says how long it takes. @returns the effect that was found most often */
+function during(ms: number, took: (isHeld: boolean) => number): Effect | undefined {
+  const found: Effect[] = [];
+  for (const until = later(now, ms); now < until; now = later(now, 1)) {
+    const part = contrast.begin(now);
+    contrast.ended(part, took(contrast.heldMs(now) > 0));
+    const effect = contrast.effect();
+    if (effect !== undefined) found.push(effect);
+  }
+  const slower = found.filter((effect) => effect === 'slower').length;
+  if (found.length === 0) return undefined;
+  return slower > found.length / 2 ? 'slower' : 'none';
+}
+
+it.each`
+  what                                        | took                                                            | effect
+  ${'the same'}                               | ${() => 2}                                                      | ${'none'}
+  ${'1.02 times as long beside async calls'}  | ${(isHeld: boolean) => (isHeld ? 2 : 2.04)}                     | ${'slower'}
+  ${'twice as long beside async calls'}       | ${(isHeld: boolean) => (isHeld ? 2 : 4)}                        | ${'slower'}
+  ${'less'}                                   | ${(isHeld: boolean) => (isHeld ? 2 : 1.5)}                      | ${'none'}
+  ${'now 1 and now 3 ms, whatever else runs'} | ${() => 1 + 2 * random()}                                       | ${'none'}
+  ${'as much, and 10 % more beside others'}   | ${(isHeld: boolean) => (isHeld ? 1 : 1.1) * (1 + 2 * random())} | ${'slower'}
+`('finds the effect on calls of clients that take $what: $effect', ({ took, effect }) => {
+  expect(during(60_000, took)).toBe(effect);
+});
+
+it('holds asynchronous calls back for a fifth of the time, never at the same place for long', () => {
+  const places = new Map<number, number>();
+  for (let ms = 0; ms < 40 * PERIOD_MS; ms += 1, now = later(now, 1)) {
+    contrast.begin(now);
+    if (contrast.heldMs(now) === PART_MS) places.set(ms % PERIOD_MS, (places.get(ms % PERIOD_MS) ?? 0) + 1);
+  }
+  expect([...places.keys()].toSorted((a, b) => a - b)).toEqual([0, 50, 100, 150, 200]);
+  // Not in the first period, in which it learns how often clients call.
+  expect([...places.values()].reduce((sum, count) => sum + count, 0)).toBe(39);
+});
+
+it('holds nothing back for a few calls of clients, and says nothing about them', () => {
+  for (let n = 0; n < 1_000; n += 1, now = later(now, 20)) {
+    contrast.ended(contrast.begin(now), n % 2);
+    expect(contrast.heldMs(now)).toBe(0);
+  }
+  expect(contrast.isPossible).toBe(false);
+  expect(contrast.effect()).toBeUndefined();
+});
+
+it('counts calls that are longer than a period where they began', () => {
+  const running: {
+    readonly part: ReturnType<LatencyContrast['begin']>;
+    readonly startedAt: MonoMs;
+    readonly ms: number;
+  }[] = [];
+  let effect: Effect | undefined;
+  for (let n = 0; n < 60_000 && effect === undefined; n += 1, now = later(now, 1)) {
+    const part = contrast.begin(now);
+    running.push({ part, startedAt: now, ms: part === 'open' ? 700 : 500 });
+    while (running[0] !== undefined && later(running[0].startedAt, running[0].ms) <= now) {
+      const { part: of, ms } = running.shift() as (typeof running)[number];
+      contrast.ended(of, ms);
+    }
+    effect = contrast.effect();
+  }
+  expect(effect).toBe('slower');
+});
+
+it('begins anew after a time without calls', () => {
+  during(2 * PERIOD_MS, () => 1);
+  expect(contrast.isPossible).toBe(true);
+  now = later(now, 60_000);
+  expect(contrast.heldMs(now)).toBe(0);
+  expect(contrast.isPossible).toBe(false);
+});
