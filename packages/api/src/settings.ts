@@ -58,7 +58,7 @@ export const apiSettings = {
     default: 10_000,
     min: 0,
     max: 1_000_000,
-    doc: 'Maximum number of triggers of type schedule in the database. Further ones are answered with 409. 10 000 that fire in the same minute are in the queue within a few seconds.',
+    doc: 'Maximum number of triggers of type schedule in the database, of which an app gets eight times as many as are left. Further ones are answered with 409. 10 000 that fire in the same minute are in the queue within a few seconds.',
   }),
   callbackSecret: structured('FN_CALLBACK_SECRET', 'secrets separated by commas', parseSecrets, {
     default: [],

@@ -115,7 +115,8 @@ export interface ChangeLog {
  * after that change.
  */
 export interface ScheduleStore {
-  count(): Promise<number>;
+  /** How many there are, and how many of them are of an app. */
+  count(appId: string): Promise<{ readonly total: number; readonly own: number }>;
   /** The earliest instant that has not been dealt with; undefined if there is none. */
   earliest(): Promise<WallMs | undefined>;
   /** Schedules with instants up to and including `until`, the earliest first. @param after continues a list */

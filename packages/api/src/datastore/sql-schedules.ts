@@ -12,13 +12,16 @@ const ONLY = 1;
 export function sqlSchedules(store: SqlStore): ScheduleStore {
   const { db } = store;
   return {
-    async count() {
+    async count(appId) {
       const row = await db
         .selectFrom('triggers')
-        .select(({ fn }) => fn.countAll().as('found'))
+        .select(({ fn, eb }) => [
+          fn.countAll().as('total'),
+          fn.count(eb.case().when('app_id', '=', appId).then(1).end()).as('own'),
+        ])
         .where('type', '=', SCHEDULE_TYPE)
         .executeTakeFirst();
-      return Number(row?.found);
+      return { total: Number(row?.total), own: Number(row?.own) };
     },
 
     async earliest() {

@@ -267,7 +267,7 @@ export const API_OPERATIONS = {
       create: [
         ...(['triggerIdProvided', 'triggerCreatedAtProvided', 'triggerUpdatedAtProvided', 'appNotFound'] as const),
         ...(['fnNotFound', 'triggerFnForeign', 'triggerExists', 'triggerSourceExists'] as const),
-        ...(['scheduleWithoutQueue', 'schedulesTooMany'] as const),
+        ...(['scheduleWithoutQueue', 'schedulesTooMany', 'schedulesOverShare'] as const),
       ],
       any: ['triggerNotFound'],
       update: [

@@ -16,6 +16,9 @@ import { maxResourceBytes, type ResourceContext, resourceHandlers } from './reso
 import { appResource, fnResource, triggerResource } from './resources.js';
 import { runnerHandlers } from './runner-handlers.js';
 
+/** An app may have at most this many times as many schedules as there is room left. */
+const MAX_GREED = 8;
+
 export interface ApiListeners {
   readonly app?: readonly ResourceListener<App>[];
   readonly fn?: readonly ResourceListener<Fn>[];
@@ -108,15 +111,19 @@ function buryCalls({ queue }: ApiContext): ResourceListener<Fn> {
   };
 }
 
-/** A schedule that could never fire is refused, and so is one beyond the limit. Requests at the same time may pass it by a few. */
+/**
+ * A schedule that could never fire is refused, and so is one beyond the limit, or beyond the share of its app. Requests at the same time
+ * may pass these by a few.
+ */
 function admitSchedules({ schedules }: Datastore, { queue, maxSchedules }: ApiContext): ResourceListener<Trigger> {
   return {
-    async beforeCreate({ type }) {
+    async beforeCreate({ type, appId = '' }) {
       if (type !== SCHEDULE_TYPE) return;
       if (!queue.exists) throw new FnError('scheduleWithoutQueue');
-      if ((await schedules.count()) >= maxSchedules) {
-        throw new FnError('schedulesTooMany', { params: { max: String(maxSchedules) } });
-      }
+      const { total, own } = await schedules.count(appId);
+      if (total >= maxSchedules) throw new FnError('schedulesTooMany', { params: { max: String(maxSchedules) } });
+      if (own > MAX_GREED * (maxSchedules - total))
+        throw new FnError('schedulesOverShare', { params: { own: String(own), total: String(total) } });
     },
   };
 }

@@ -535,6 +535,11 @@ const API_ERRORS = {
     'The database already has {max} schedules',
     'Raise FN_SCHEDULES_MAX, or delete some. Paused ones count.',
   ),
+  schedulesOverShare: entry(
+    409,
+    'The app has {own} of the {total} schedules of the database, which keeps room for other apps',
+    'An app gets eight times as many as are left, alone eight ninths of FN_SCHEDULES_MAX. Raise that, or delete some. Paused ones count.',
+  ),
   annotationKeyInvalid: entry(
     400,
     'Invalid annotation key, annotation keys must be non-empty ascii strings excluding whitespace',

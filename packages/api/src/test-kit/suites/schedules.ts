@@ -101,6 +101,21 @@ describe('triggers of type schedule', () => {
     expect((await create({ name: 'd', fn_id: other })).status).toBe(200);
   });
 
+  it('of one app do not take the place of those of others', async () => {
+    await api.close();
+    api = await TestApi.start({ env: { FN_MQ_URL: `sqlite3://${folder}/mq.db`, FN_SCHEDULES_MAX: '20' }, clock });
+    appId = await api.app('greedy');
+    fnId = await api.fn(appId, 'f');
+    for (let n = 0; n < 18; n += 1) expect((await create({ name: `s${n}` })).status).toBe(200);
+    expect(await create({ name: 'more' })).toMatchObject(err(409, /The app has 18 of the 18 schedules/));
+    const other = await api.app('modest');
+    const modest = { app_id: other, fn_id: await api.fn(other, 'f') };
+    expect((await create({ name: 'a', ...modest })).status).toBe(200);
+    expect(await create({ name: 'more' })).toMatchObject(err(409, /The app has 18 of the 19 schedules/));
+    expect((await create({ name: 'b', ...modest })).status).toBe(200);
+    expect(await create({ name: 'c', ...modest })).toMatchObject(err(409, 'The database already has 20 schedules'));
+  });
+
   it('are refused by a node without a queue, which could not fire them', async () => {
     const without = await TestApi.start({ env: { FN_DB_URL: 'sqlite3://:memory:' } });
     const shop = await without.app('shop');
