@@ -1,4 +1,5 @@
-import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
+import { resolve } from 'node:path';
+import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once, SettingsError } from '@fnfleet/core';
 import type { NodeAppOptions } from '@fnfleet/http';
 import { checkQueueUrl, type MessageQueue, openQueue, queueExists } from '@fnfleet/queue';
 import type { CallbackSender } from '../callbacks/callback-sender.js';
@@ -215,9 +216,20 @@ export class LazyQueue implements QueueAccess {
   }
 }
 
-/** @throws SettingsError when FN_MQ_URL names no known kind of store */
-export function checkQueueSettings(settings: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): void {
-  if (settings.mqUrl) checkQueueUrl(settings.mqUrl);
+/** @throws SettingsError when FN_MQ_URL names no known kind of store, or the file of the database */
+export function checkQueueSettings({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): void {
+  if (!mqUrl) return;
+  checkQueueUrl(mqUrl);
+  const file = fileOf(mqUrl);
+  if (file !== undefined && file === fileOf(dbUrl)) {
+    throw new SettingsError(['FN_MQ_URL: names the file of FN_DB_URL; a queue has a file of its own']);
+  }
+}
+
+/** Absolute; undefined if the URL names no file. */
+function fileOf(url: string): string | undefined {
+  const [path = ''] = url.startsWith(SQLITE) ? url.slice(SQLITE.length).split('?') : [];
+  return path === '' || path === ':memory:' ? undefined : resolve(path);
 }
 
 /** The URL of the queue; undefined if the node has none. */

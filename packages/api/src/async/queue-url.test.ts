@@ -16,6 +16,17 @@ it.each([
 });
 
 it.each`
+  dbUrl                            | mqUrl
+  ${DB}                            | ${DB}
+  ${'sqlite3://data/fn.db?x=1'}    | ${'sqlite3://./data//fn.db'}
+  ${'sqlite3:///data/../a/./b.db'} | ${'sqlite3:///a/b.db'}
+`('a queue in the file of the database stops the start: $dbUrl and $mqUrl', ({ dbUrl, mqUrl }) => {
+  const check = () => checkQueueSettings({ dbUrl, mqUrl });
+  expect(check).toThrow(SettingsError);
+  expect(check).toThrow('FN_MQ_URL: names the file of FN_DB_URL; a queue has a file of its own');
+});
+
+it.each`
   dbUrl                     | mqUrl                     | url
   ${DB}                     | ${''}                     | ${'sqlite3:///data/fn-mq.db'}
   ${'sqlite3://data/fn'}    | ${''}                     | ${'sqlite3://data/fn-mq.db'}
