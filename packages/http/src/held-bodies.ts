@@ -32,7 +32,7 @@ export class HeldBodies {
 
   /**
    * Receives a body, and holds it until `use` settles.
-   * @param maxBytes of this body
+   * @param maxBytes of this body. Whether one of a single byte is larger than 0 is left to `use`, because 0 is no limit for `readBody`
    * @param besides bytes that the request takes in addition to its body
    * @throws FnError `requestTooBig`, before anything is read if the length is announced; `queueOverloaded` if there is no room, or if others
    *   need the room that a slow body takes; CancelledError if the client left before the end of the body
@@ -42,13 +42,14 @@ export class HeldBodies {
     { maxBytes, besides = 0 }: { readonly maxBytes: number; readonly besides?: number },
     use: (body: Buffer) => Promise<T>,
   ): Promise<T> {
-    checkDeclaredLength(req, maxBytes);
+    const limit = Math.max(1, maxBytes);
+    checkDeclaredLength(req, limit);
     const { clock } = this.options;
     const request: Arriving = { since: clock.now(), heldBytes: 0, isRefused: false, refusal: new Deferred() };
     try {
       this.hold(request, besides);
       this.arriving.add(request);
-      const arrives = readBody(req, maxBytes, (bytes) => this.hold(request, bytes));
+      const arrives = readBody(req, limit, (bytes) => this.hold(request, bytes));
       const body = await Promise.race([arrives, request.refusal.promise]);
       this.arriving.delete(request);
       return await use(body);

@@ -12,20 +12,24 @@ let pushed: string[];
 beforeEach(() => {
   clock = new FakeClock();
   pushed = [];
-  acceptor = new CallAcceptor({
+  acceptor = acceptorOf(100 * KIB);
+});
+
+function acceptorOf(maxBodyBytes: number): CallAcceptor {
+  return new CallAcceptor({
     queue: {
       enqueue: async ({ callId, body }): Promise<PushAnswer> => {
         pushed.push(`${callId} ${body.length}`);
         return { callId, duplicate: false };
       },
     },
-    maxBodyBytes: 100 * KIB,
+    maxBodyBytes,
     // The heads of two calls, and one large body.
     maxHeldBytes: 250 * KIB,
     ids: new IdGenerator(),
     clock,
   });
-});
+}
 
 /** A call whose body is what the test writes to the stream. */
 function begin(callId: string, announced = 0) {
@@ -93,4 +97,14 @@ it('refuses a call in the middle of its body when there is no room for the rest'
   const third = begin('third');
   third.body.end(Buffer.alloc(90 * KIB));
   expect(await third.ended).toBe('accepted');
+});
+
+it('a balancer whose operator wants calls without bodies reads none', async () => {
+  acceptor = acceptorOf(0);
+  const large = begin('large');
+  large.body.write(Buffer.alloc(100 * KIB));
+  expect(await large.ended).toBe('requestTooBig');
+  const empty = begin('empty');
+  empty.body.end();
+  expect(await empty.ended).toBe('accepted');
 });
