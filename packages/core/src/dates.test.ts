@@ -17,6 +17,12 @@ describe('dates', () => {
     },
   );
 
+  it('of different seconds in turn are each their own', () => {
+    for (const second of [0, 5, 0, 5, 9, 0, 0, 9, 5]) {
+      expect(formatDate(wallMs(NOON + 1000 * second + 1))).toBe(`2019-01-24T12:00:0${second}.001Z`);
+    }
+  });
+
   it('to whole seconds are truncated', () => {
     expect(formatDateSeconds(wallMs(NOON + 999))).toBe('2019-01-24T12:00:00Z');
   });

@@ -15,23 +15,24 @@ export function formatDateSeconds(at: WallMs): string {
   return `${deadlines(Math.floor(epochMs(at) / 1000))}Z`;
 }
 
-/** The dates of a call are nearly always in the same second as those of the call before. */
-const present = rememberLast(isoSecond);
-const deadlines = rememberLast(isoSecond);
+/** The dates of a call are nearly always in the same seconds as those of the call before. One that has waited in a queue has two. */
+const present = rememberLastTwo(isoSecond);
+const deadlines = rememberLastTwo(isoSecond);
 
 function isoSecond(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, -5);
 }
 
-function rememberLast(compute: (input: number) => string): (input: number) => string {
-  let last = Number.NaN;
-  let result = '';
+function rememberLastTwo(compute: (input: number) => string): (input: number) => string {
+  let last = { input: Number.NaN, result: '' };
+  let before = last;
   return (input) => {
-    if (input !== last) {
-      result = compute(input);
-      last = input;
+    if (input !== last.input) {
+      const known = before.input === input ? before : { input, result: compute(input) };
+      before = last;
+      last = known;
     }
-    return result;
+    return last.result;
   };
 }
 

@@ -9,10 +9,11 @@ const LATE_AFTER_FAILURE_MS = 200;
 const QUIET_CALLS = 3;
 const MAX_FUNCTIONS = 10_000;
 const NEWLINE = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);
 
 /** Collects what functions print for those who want it with the outcome of a call. */
 export class CallLogs {
-  /** Latest calls in which a function has printed nothing. The function that was seen first is first. */
+  /** Latest calls in which a function has printed nothing. The function that has been quiet for longest is first. */
   private readonly quiet = new TurnoverMap<string, number>();
 
   /** @param maxBytes how much of the output is kept: its beginning */
@@ -33,6 +34,7 @@ export class CallLogs {
 
   private note(fnId: string, hasPrinted: boolean): void {
     const calls = this.quiet.get(fnId) ?? 0;
+    if (calls === QUIET_CALLS && !hasPrinted) return;
     this.quiet.delete(fnId);
     if (hasPrinted) return;
     const [oldest] = this.quiet.keys();
@@ -51,7 +53,7 @@ interface CallLogParts {
 /** The output of one call, both streams in the order of their arrival. */
 export class CallLog implements LogSink {
   /** Grows with the output: many short lines must not take more than their bytes. */
-  private kept: Buffer = Buffer.alloc(0);
+  private kept: Buffer = NOTHING;
   private bytes = 0;
   private readonly closed = new Deferred<void>();
   private isClosed = false;
@@ -74,6 +76,7 @@ export class CallLog implements LogSink {
   async whenComplete(hasFailed: boolean, signal: AbortSignal): Promise<string> {
     const waitMs = hasFailed ? LATE_AFTER_FAILURE_MS : this.options.isQuiet() ? 0 : LATE_MS;
     if (!this.isClosed && waitMs > 0 && !signal.aborted) await this.closedWithin(waitMs, signal);
+    if (this.bytes === 0) return '';
     // Omits a character of which only the beginning was kept.
     return new StringDecoder('utf8').write(this.kept.subarray(0, this.bytes));
   }
