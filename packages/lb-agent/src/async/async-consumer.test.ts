@@ -155,7 +155,7 @@ it('lets a call run on whose lease is lost, and says so once', async () => {
   expect(warnings).toEqual(['the lease of an asynchronous call is lost while it runs']);
 });
 
-it('takes no more calls while the ends of twice as many as may run, and 64 more, are not confirmed', async () => {
+it('takes no more calls while the ends of twice as many as may run, and 256 more, are not confirmed', async () => {
   const confirmed = new Deferred<void>();
   const complete = queue.complete;
   queue.complete = async () => {
@@ -163,16 +163,16 @@ it('takes no more calls while the ends of twice as many as may run, and 64 more,
     return complete();
   };
   running.resolve();
-  for (let n = 0; n < 80; n += 1) {
+  for (let n = 0; n < 280; n += 1) {
     queue.answerWith(`more${n}`);
     await someTurns();
   }
-  expect(queue.taken).toBe(68);
+  expect(queue.taken).toBe(260);
   confirmed.resolve();
   await someTurns();
   queue.answerWith('last');
   await someTurns();
-  expect(queue.taken).toBeGreaterThan(68);
+  expect(queue.taken).toBeGreaterThan(260);
   await finished();
 });
 
