@@ -18,10 +18,18 @@ class OneCall {
   restMs: number | undefined;
   extension: { kind: 'extended' } | LeaseLost | Error = { kind: 'extended' };
   taken = 0;
+  /** So many reservations are answered at once, without a call. */
+  empty = 0;
+  /** Calls that a reservation returns although nobody has asked for them. */
+  more = 0;
   private next: string | undefined = 'c';
 
   async reserve(_request: object, signal?: AbortSignal): Promise<readonly Delivery[]> {
     this.asked += 1;
+    if (this.empty > 0) {
+      this.empty -= 1;
+      return [];
+    }
     if (this.taken > 0) {
       await new Promise<void>((resolve) => {
         this.answer = resolve;
@@ -33,7 +41,16 @@ class OneCall {
     if (next === undefined) return [];
     this.taken += 1;
     const lease = { callId: next, token: 't' };
-    return [{ lease, fnId: 'f', attempt: 2, priority: 0, ageMs: 0, head: '{}', body: Buffer.from('cat') }];
+    const delivery = {
+      lease,
+      fnId: 'f',
+      attempt: 2,
+      priority: 0 as const,
+      ageMs: 0,
+      head: '{}',
+      body: Buffer.from('cat'),
+    };
+    return Array.from({ length: 1 + this.more }, () => delivery);
   }
 
   answerWith(callId: string): void {
@@ -192,6 +209,31 @@ it('gives back what comes late, when sync calls wait by then', async () => {
   expect(await finished()).toEqual(['giveBack', 'complete']);
 });
 
+it('pauses when a queue answers without waiting for a call, as one does that is closed or whose node drains', async () => {
+  queue.empty = 1_000;
+  queue.answer();
+  await someTurns();
+  const { asked } = queue;
+  expect(queue.empty).toBeGreaterThan(990);
+  await clock.advance(1_000);
+  expect(queue.asked - asked).toBeLessThan(10);
+  queue.empty = 0;
+  await clock.advance(1_000);
+  queue.answerWith('next');
+  await someTurns();
+  expect(queue.taken).toBe(2);
+  expect(await finished()).toEqual(['complete', 'complete']);
+});
+
+it('gives back calls for which it has not asked', async () => {
+  queue.more = 3;
+  queue.answerWith('next');
+  await someTurns();
+  // One runs and one more was wanted.
+  expect(queue.told).toEqual(['giveBack', 'giveBack', 'giveBack']);
+  expect((await finished()).filter((what) => what === 'complete')).toHaveLength(2);
+});
+
 it('waits for the calls that run when it stops, and takes no others', async () => {
   consumer.stop();
   const idle = consumer.whenIdle(Number.POSITIVE_INFINITY);
@@ -232,6 +274,7 @@ describe('a call is given back', () => {
     const asked = queue.asked;
     queue.answer();
     await someTurns();
+    await clock.advance(250);
     expect(queue.asked).toBeGreaterThan(asked);
     await finished();
   });

@@ -92,7 +92,7 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  *
  * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full (agent-and-docker 93), and never more than
  *     its limit and its pace allow, nor of a function more than its share. Those that arrive later, because the queue had none, are
- *     given back. So are those that were leased ahead and cannot start soon.
+ *     given back. So are those for which it has not asked, and those that were leased ahead and cannot start soon.
  * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
@@ -217,20 +217,26 @@ export class AsyncConsumer {
     try {
       const deliveries = await source.reserve({ holder, leaseMs, waitMs, ...wanted }, outdated.signal);
       this.rests.delete(source);
+      const isEarly = clock.now() < later(since, waitMs / 2);
+      if (deliveries.length === 0 && isEarly && !outdated.signal.aborted) this.rest(source, 0);
       this.hasMore = 2 * deliveries.length >= wanted.limit;
       const isLate = clock.now() >= later(since, GATE_MS);
-      const room = isLate ? await this.room() : Number.POSITIVE_INFINITY;
+      const room = Math.min(wanted.limit, isLate ? await this.room() : wanted.limit);
       if (isAhead && room > 0) this.hold(source, deliveries);
       else for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < room);
     } catch (error) {
       if (signal.aborted) return;
-      const failures = (this.rests.get(source)?.failures ?? 0) + 1;
-      const restMs = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 1, 30));
-      this.rests.set(source, { until: later(clock.now(), restMs), failures });
+      this.rest(source, (this.rests.get(source)?.failures ?? 0) + 1);
       this.parts.logger.debug('no asynchronous calls can be taken', { error });
     } finally {
       this.asked = undefined;
     }
+  }
+
+  /** @param failures in a row; 0 if the queue has answered, and has not waited for a call: it is closed, or its node drains */
+  private rest(source: CallSource, failures: number): void {
+    const restMs = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(Math.max(0, failures - 1), 30));
+    this.rests.set(source, { until: later(this.parts.clock.now(), restMs), failures });
   }
 
   /** Starts those that may start now; the others start when calls end. */
