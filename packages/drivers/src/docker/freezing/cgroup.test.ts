@@ -1,47 +1,52 @@
 // needs: root
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdtemp, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Freezer, FreezerV1, FreezerV2, freezerPathOf } from './cgroup.js';
 
-/** Says something again and again, as long as it may run. */
-const TICKER = 'setInterval(() => console.log("tick"), 5)';
+/** Says something again and again, as long as it may run: to a file, whose size shows at any time what it has said. */
+const TICKER = 'setInterval(() => require("node:fs").writeSync(1, "tick"), 5)';
 
 /** A real process in a control group of its own. */
 class Ticking {
   private constructor(
     private readonly child: ChildProcess,
-    private readonly lines: Interface,
+    private readonly output: string,
     readonly directory: string,
   ) {}
 
   static async in(root: string): Promise<Ticking> {
     const directory = await mkdtemp(join(root, 'fnfleet-test-'));
-    const child = spawn(process.execPath, ['-e', TICKER], { stdio: ['ignore', 'pipe', 'inherit'] });
-    if (child.stdout === null) throw new Error('no output');
-    const lines = createInterface({ input: child.stdout });
-    await once(lines, 'line');
+    const output = join(await mkdtemp(join(tmpdir(), 'fnfleet-ticks-')), 'out');
+    const file = openSync(output, 'a');
+    const child = spawn(process.execPath, ['-e', TICKER], { stdio: ['ignore', file, 'inherit'] });
+    closeSync(file);
+    const ticking = new Ticking(child, output, directory);
+    await ticking.tick();
     await writeFile(join(directory, 'cgroup.procs'), `${child.pid}`);
-    return new Ticking(child, lines, directory);
+    return ticking;
   }
 
-  /** Ticks within so many milliseconds. */
-  async ticks(ms: number): Promise<number> {
-    let count = 0;
-    const onLine = () => {
-      count += 1;
-    };
-    this.lines.on('line', onLine);
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    this.lines.off('line', onLine);
-    return count;
+  /** What it has said so far. */
+  get saidBytes(): number {
+    return statSync(this.output).size;
   }
 
-  tick(): Promise<unknown> {
-    return once(this.lines, 'line');
+  /** Resolves when it says something more. */
+  async tick(): Promise<void> {
+    for (const before = this.saidBytes; this.saidBytes === before; ) await sleep(2);
+  }
+
+  /** Resolves when the kernel says that it is frozen: version 2 does not wait for that. */
+  async untilFrozen(): Promise<void> {
+    const [file, expected] = existsSync(join(this.directory, 'freezer.state'))
+      ? ['freezer.state', /^FROZEN$/m]
+      : ['cgroup.events', /^frozen 1$/m];
+    while (!expected.test(readFileSync(join(this.directory, file), 'latin1'))) await sleep(2);
   }
 
   async end(): Promise<void> {
@@ -49,6 +54,7 @@ class Ticking {
     this.child.kill('SIGKILL');
     await ended;
     await rmdir(this.directory);
+    await rm(dirname(this.output), { recursive: true });
   }
 }
 
@@ -70,9 +76,10 @@ describe.each(present)('the freezer of %s at %s', (_, root, Kind) => {
     try {
       const freezer = new Kind(process.directory);
       await freezer.freeze();
-      // What was on its way when it froze.
-      await process.ticks(20);
-      expect(await process.ticks(100)).toBe(0);
+      await process.untilFrozen();
+      const said = process.saidBytes;
+      await sleep(100);
+      expect(process.saidBytes).toBe(said);
       await freezer.thaw();
       await process.tick();
       await freezer.freeze();
