@@ -228,7 +228,7 @@ export class PostgresEngine implements QueueThread {
     const results: OperationResult[] = [];
     const later: number[] = [];
     for (const [at, operation] of operations.entries()) {
-      if (!isStorable(operation)) results[at] = { kind: 'refused', code: 'databaseTextInvalid' };
+      if (!isStorable(operation)) results[at] = unstorable(operation);
       else if (operation.kind === 'stats') later.push(at);
       else if (operation.kind !== 'reserve')
         results[at] = await resultOf(() => changed(transaction, store, operation, time));
@@ -368,6 +368,25 @@ function changed(transaction: Transaction, store: PostgresStore, operation: Oper
 /** Whether Postgres has texts with all the characters of the names in an operation. */
 function isStorable(operation: Operation): boolean {
   return namesIn(operation).every(isText);
+}
+
+/** What is new is refused. A call with such an id does not exist, as other stores find out when they look. */
+function unstorable(operation: Operation): OperationResult {
+  switch (operation.kind) {
+    case 'extend':
+    case 'complete':
+    case 'retry':
+    case 'giveBack':
+    case 'bury':
+      return { kind: 'done', answer: { kind: 'leaseLost', because: 'unknown' } };
+    case 'cancel':
+      return { kind: 'done', answer: { kind: 'notFound' } };
+    case 'redrive':
+    case 'purge':
+      return { kind: 'done', answer: { changed: 0, after: undefined } };
+    default:
+      return { kind: 'refused', code: 'databaseTextInvalid' };
+  }
 }
 
 function namesIn(operation: Operation): readonly string[] {

@@ -133,6 +133,20 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
       ${'a character of zero'} | ${'a\0b'}
       ${'half of a character'} | ${'a\ud800b'}
     `('$what', ({ text }) => {
+      it('is in no id of a call: nothing is found, and others that are asked at the same time are answered', async () => {
+        await push();
+        const delivery = await one();
+        const lease = { callId: text, token: text };
+        const lost = { kind: 'leaseLost', because: 'unknown' };
+        const asked = [
+          ...[queue.extend(lease, LEASE_MS), queue.complete(lease, SUCCESS), queue.retry(lease, CRASHED)],
+          ...[queue.giveBack(lease), queue.bury(lease, { code: 'x', message: text }), queue.cancel(text)],
+          queue.complete(delivery.lease, SUCCESS),
+        ];
+        expect(await Promise.all(asked)).toEqual([...Array(5).fill(lost), { kind: 'notFound' }, { kind: 'completed' }]);
+        expect([await queue.redrive({ callId: text }), await queue.purge({ callId: text })]).toEqual([0, 0]);
+      });
+
       it.each(['callId', 'fnId', 'idempotencyKey'])(
         'is refused as a part of %s, which nobody could look up',
         async (name) => {
