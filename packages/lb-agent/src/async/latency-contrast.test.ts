@@ -84,6 +84,12 @@ it('counts calls that are longer than a period where they began', () => {
   expect(effect).toBe('slower');
 });
 
+it('does not take a pause of the machine for an effect, and soon knows better', () => {
+  const from = now;
+  const isPause = () => now - from > PERIOD_MS && now - from < 2 * PERIOD_MS;
+  expect(during(18 * PERIOD_MS, (isHeld) => (isPause() && !isHeld ? 1_000 : 1))).toBe('none');
+});
+
 it('begins anew after a time without calls', () => {
   during(2 * PERIOD_MS, () => 1);
   expect(contrast.isPossible).toBe(true);

@@ -9,8 +9,10 @@ const SETTLE_MS = 10;
 /** With fewer calls of clients in a period, nothing is held back, because there is nothing to compare. */
 const MIN_CALLS = 25;
 /** Periods until an effect is known, at least; and after which what is known is forgotten. */
-const MIN_PERIODS = 5;
+const MIN_PERIODS = 4;
 const MAX_PERIODS = 25;
+/** A larger difference of a period counts as this much: a pause of the machine says nothing about asynchronous calls. */
+const MAX_DIFFERENCE = 0.05;
 /** What asynchronous calls may add to the latency of clients' calls. */
 const TOLERANCE = 0.01;
 
@@ -99,7 +101,8 @@ export class LatencyContrast {
     if (now < later(this.periodAt, PERIOD_MS)) return;
     const { open, held } = this;
     if (this.isHolding && open.count > 0 && held.count > 0) {
-      const difference = open.sum / open.count - held.sum / held.count;
+      const all = open.sum / open.count - held.sum / held.count;
+      const difference = Math.min(MAX_DIFFERENCE, Math.max(-MAX_DIFFERENCE, all));
       this.periods += 1;
       this.differences += difference;
       this.squares += difference * difference;

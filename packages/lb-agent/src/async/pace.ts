@@ -8,11 +8,11 @@ const LOOK_MS = 250;
 const CLIENTS_MS = 2_000;
 /** Asynchronous calls that run when clients begin to call. */
 const FIRST = 1 / 4;
-/** With fewer than these, P4 decides. */
-const LEAST = 1 / 1_000;
+/** Of the time, which even the p99 of the calls of clients hardly shows. */
+const LEAST = 1 / 200;
 /** The growth at each look while there are too few calls of clients to compare, and after each comparison that shows no effect. */
 const GROWTH_UNSEEN = 1.1;
-const GROWTH = 1.5;
+const GROWTH = 2;
 /** P4 */
 const MAX_REST_MS = 1_000;
 
@@ -39,8 +39,9 @@ export interface ClientCall {
  * API node, balancer and runner need for a call.
  *
  * P1  While no client calls, all of them.
- * P2  When a client calls, one at a time, with a pause three times as long as it took. While clients call, half as many whenever the machine
- *     is busy, or when their calls take longer with asynchronous calls than without; and half as many again if there is no such effect.
+ * P2  When a client calls, one at a time, with a pause three times as long as it took. While clients call, half as many at each look at a
+ *     machine that was busy before as well, and when their calls take longer with asynchronous calls than without; twice as many if
+ *     there is no such effect.
  * P3  Fewer than one means pauses: with 0.1, one of them runs for a tenth of the time.
  * P4  A pause is at most a second, so that a backlog never stands still, and lets the set share of the rate of the clients' calls start.
  */
@@ -50,6 +51,8 @@ export class Pace {
   private clientCalls = 0;
   private clientAt: MonoMs = LONG_AGO;
   private seenAt: MonoMs = LONG_AGO;
+  /** Whether it was, at the last look. */
+  private wasBusy = false;
   private startedAt: MonoMs = LONG_AGO;
   private restUntil: MonoMs = LONG_AGO;
   /** Whether it has let any start since it has last changed, without which there is no effect to see. */
@@ -137,7 +140,11 @@ export class Pace {
     this.clientCalls = 0;
     this.maxRestMs = Math.min(MAX_REST_MS, elapsedMs / (share * calls));
     if (!this.hasClients(clock.now())) return this.change(limit);
-    if (busy >= fromBusy) return this.change(level / 2);
+    const isBusy = busy >= fromBusy;
+    const isBusyStill = isBusy && this.wasBusy;
+    this.wasBusy = isBusy;
+    if (isBusyStill) return this.change(level / 2);
+    if (isBusy) return contrast.forget();
     if (!this.isUsed) return contrast.forget();
     if (!contrast.isPossible) return this.change(level * GROWTH_UNSEEN);
     const effect = contrast.effect();
