@@ -9,7 +9,8 @@ export const IN_MEMORY = ':memory:';
 
 /** Pages after which the log is written into the database. Each time costs two syncs, so that few large ones are cheap. */
 const CHECKPOINT_PAGES = 4_000;
-const CACHE_KIB = 32 * 1024;
+/** SQLite may look at each page of it at each commit, and what is needed again is little: the ends of tables and indexes. */
+const CACHE_KIB = 8 * 1024;
 /** The log is truncated to this size after it has been larger. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
