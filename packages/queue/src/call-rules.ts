@@ -285,7 +285,7 @@ export abstract class CallRules {
       ...{ state: READY, due: null, failures: 0, ended_wall: null, reason: null },
       expires_at: row.max_age === null ? null : time.at + row.max_age,
       // It must not be dead at once because of its many attempts.
-      attempt: Math.min(row.attempt, MAX_ATTEMPTS - 1 - policyOf(row).attempts),
+      attempt: Math.max(0, Math.min(row.attempt, MAX_ATTEMPTS - 1 - policyOf(row).attempts)),
     });
     this.recount(row, READY);
   }

@@ -879,6 +879,17 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await queue.stats()).toMatchObject({ dead: 0, ready: 0 });
       });
 
+      it('may have run as often as a call can: redriven, they begin with the first attempt', async () => {
+        const policy = { ...POLICY, attempts: 100, backoffMs: 0 };
+        const callId = await push({ policy });
+        for (let attempt = 1; attempt <= 100; attempt += 1) await queue.retry((await one()).lease, CRASHED);
+        expect(await queue.get(callId)).toMatchObject({ state: 'dead', attempts: 100 });
+        expect(await queue.redrive({ callId })).toBe(1);
+        const { attempt, lease } = await one();
+        expect(attempt).toBe(1);
+        expect(await queue.retry(lease, CRASHED)).toMatchObject({ kind: 'retried' });
+      });
+
       it('have their full age again when they are redriven', async () => {
         const callId = await push({ maxAgeMs: 1_000 });
         await advance(1_000);
