@@ -213,6 +213,21 @@ describe('a consumer', () => {
     expect(made.sources()[0]).toBe(first);
   });
 
+  it.each`
+    what                        | head
+    ${'no token'}               | ${'{"call_id":"c0","fn_id":"f"}'}
+    ${'attempt 0'}              | ${'{"call_id":"c0","token":"t0","fn_id":"f","attempt":0}'}
+    ${'an unknown priority'}    | ${'{"call_id":"c0","token":"t0","fn_id":"f","priority":9}'}
+    ${'an age below zero'}      | ${'{"call_id":"c0","token":"t0","fn_id":"f","age_ms":-1}'}
+    ${'a head that is no JSON'} | ${'{'}
+  `('leaves a call with $what to its lease, and takes those beside it', async ({ head }) => {
+    const good = { head: '{"call_id":"c1","token":"t1","fn_id":"f"}', body: Buffer.from('cat') };
+    const body = encodeFrames([{ head, body: Buffer.alloc(0) }, good]);
+    const { queues: made } = await queues(() => ({ status: 200, body }));
+    const taken = await made.sources()[0]?.reserve({ holder: 'lb', limit: 4, leaseMs: 30_000 });
+    expect(taken?.map(({ lease }) => lease.callId)).toEqual(['c1']);
+  });
+
   it('says of which functions it has enough, and ends its wait together with what it reports', async () => {
     let end: (() => void) | undefined;
     const { queues: made, nodes } = await queues(() => ({

@@ -135,7 +135,7 @@ export class ApiQueues implements CallQueues {
       };
       const bytes = Buffer.from(JSON.stringify(asked));
       const answer = await this.post(node, 'reserve', bytes, { signal: ending.signal, waitMs });
-      return decodeFrames(answer, MAX_RESERVED).map(deliveryOf);
+      return decodeFrames(answer, MAX_RESERVED).flatMap(readable);
     } finally {
       signal?.removeEventListener('abort', end);
       timer?.cancel();
@@ -371,6 +371,16 @@ function batchSize(waiting: readonly Waiting[]): number {
   return Math.min(MAX_BATCH, over === -1 ? waiting.length : Math.max(1, over));
 }
 
+/** A call that cannot be read is left to its lease: those that were leased together with it do not pay for it. */
+function readable(frame: Frame): Delivery[] {
+  try {
+    return [deliveryOf(frame)];
+  } catch {
+    return [];
+  }
+}
+
+/** @throws FnError `invalidJson` */
 function deliveryOf({ head, body }: Frame): Delivery {
   const fields = parseBody(head);
   const callId = fields.text('call_id');
