@@ -172,6 +172,18 @@ it('lets a call run on whose lease is lost, and says so once', async () => {
   expect(warnings).toEqual(['the lease of an asynchronous call is lost while it runs']);
 });
 
+it('says nothing of a call that was cancelled while it runs: somebody has wanted that', async () => {
+  const lost = { kind: 'leaseLost', because: 'cancelled' } as const;
+  queue.extension = lost;
+  queue.complete = async () => {
+    queue.told.push('complete');
+    return lost as never;
+  };
+  await clock.advance(10_000);
+  expect(await finished()).toEqual(['extend', 'complete']);
+  expect(warnings).toEqual([]);
+});
+
 it('takes no more calls while the ends of twice as many as may run, and 256 more, are not confirmed', async () => {
   const confirmed = new Deferred<void>();
   const complete = queue.complete;

@@ -339,7 +339,7 @@ export class AsyncConsumer {
       this.free(fnId);
       const answer = await reported;
       if (answer.kind === 'leaseLost')
-        logger.warn('the end of an asynchronous call came too late', { ...told, why: answer.because });
+        logger[levelOf(answer)]('the end of an asynchronous call came too late', { ...told, why: answer.because });
       else logger.debug('asynchronous call ended', { ...told, end: end.kind, answer: answer.kind });
     } catch (error) {
       logger.warn('the end of an asynchronous call was not reported, so it may run again', { ...told, error });
@@ -358,7 +358,7 @@ export class AsyncConsumer {
           if (ended) return;
           if (answer.kind === 'extended') timer = clock.after(renewMs, extend);
           else
-            logger.warn('the lease of an asynchronous call is lost while it runs', {
+            logger[levelOf(answer)]('the lease of an asynchronous call is lost while it runs', {
               callId: lease.callId,
               fnId,
               why: answer.because,
@@ -444,6 +444,11 @@ export class AsyncConsumer {
     const kind = blame === 'caller' ? 'caller' : status === ERRORS.callTimeout.status ? 'timeout' : 'function';
     return { kind: 'retry', failure: { kind, code, message, log } };
   }
+}
+
+/** Somebody has wanted a call to be cancelled. */
+function levelOf({ because }: Pick<Answer, 'because'>): 'debug' | 'warn' {
+  return because === 'cancelled' ? 'debug' : 'warn';
 }
 
 /** Not every store takes NUL. */
