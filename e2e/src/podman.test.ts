@@ -153,7 +153,7 @@ describe('a node whose engine is Podman, with root', () => {
   });
 
   async function logged(line: RegExp): Promise<void> {
-    await until({ what: `${line} in the log`, look: () => line.test(node.output) || undefined, withinMs: 10_000 });
+    await until({ what: `${line} in the log`, look: () => line.test(node.output) || undefined });
   }
 
   /** From the Docker engine of the machine to the registry alone. */

@@ -120,5 +120,5 @@ describe('peers that never complete a handshake', () => {
       expect([sockets, errors]).toEqual([before.sockets, []]);
       expect(timers).toBeLessThanOrEqual(before.timers);
     });
-  }, 40_000);
+  });
 });

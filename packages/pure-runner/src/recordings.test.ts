@@ -37,39 +37,35 @@ const BEHAVIOUR: Readonly<Record<string, ScriptedFunction>> = {
 let runner: TestRunner;
 afterEach(() => runner.close());
 
-it.each(names)(
-  'recording %s, played into our runner',
-  async (name) => {
-    const [events = []] = loadRecording(name).engagements;
-    const sent = balancerMessages(events);
-    const recorded = runnerMessages(events).map(({ message }) => message);
-    const behaviour = BEHAVIOUR[name] ?? answering(recorded);
-    // The recorded runner had just under 300 MB.
-    runner = await TestRunner.start({ functions: { [imageOf(sent[0]?.message)]: behaviour }, memoryMb: 290 });
+it.each(names)('recording %s, played into our runner', async (name) => {
+  const [events = []] = loadRecording(name).engagements;
+  const sent = balancerMessages(events);
+  const recorded = runnerMessages(events).map(({ message }) => message);
+  const behaviour = BEHAVIOUR[name] ?? answering(recorded);
+  // The recorded runner had just under 300 MB.
+  runner = await TestRunner.start({ functions: { [imageOf(sent[0]?.message)]: behaviour }, memoryMb: 290 });
 
-    const engagement = runner.balancer.engage();
-    for (const { bytes } of sent) engagement.sendBytes(bytes);
-    if (events.some(({ kind }) => kind === 'cancel')) {
-      engagement.cancel();
-      await engagement.status;
-      expect(engagement.received).toEqual([]);
-      return;
-    }
+  const engagement = runner.balancer.engage();
+  for (const { bytes } of sent) engagement.sendBytes(bytes);
+  if (events.some(({ kind }) => kind === 'cancel')) {
+    engagement.cancel();
+    await engagement.status;
+    expect(engagement.received).toEqual([]);
+    return;
+  }
 
-    expect((await engagement.status).code).toBe(events.find(({ kind }) => kind === 'status')?.code);
-    expect(kindsOf(engagement.received)).toEqual(kindsOf(recorded));
-    expect(answerOf(engagement.received).equals(answerOf(recorded))).toBe(true);
-    const [ours, theirs] = [reportOf(engagement.received), reportOf(recorded)];
-    const { success, errorCode, errorText, errorUser, callId, image } = theirs;
-    const usersFault = errorUser || errorCode === 400 || errorCode === 501;
-    expect(ours).toMatchObject({ success, errorCode, errorText, errorUser: usersFault, callId, image });
-    for (const instant of ['createdAt', 'startedAt', 'completedAt'] as const) {
-      expect([instant, ours[instant] === undefined]).toEqual([instant, theirs[instant] === undefined]);
-    }
-    expect(headOf(engagement.received)).toEqual(headOf(recorded));
-  },
-  15_000,
-);
+  expect((await engagement.status).code).toBe(events.find(({ kind }) => kind === 'status')?.code);
+  expect(kindsOf(engagement.received)).toEqual(kindsOf(recorded));
+  expect(answerOf(engagement.received).equals(answerOf(recorded))).toBe(true);
+  const [ours, theirs] = [reportOf(engagement.received), reportOf(recorded)];
+  const { success, errorCode, errorText, errorUser, callId, image } = theirs;
+  const usersFault = errorUser || errorCode === 400 || errorCode === 501;
+  expect(ours).toMatchObject({ success, errorCode, errorText, errorUser: usersFault, callId, image });
+  for (const instant of ['createdAt', 'startedAt', 'completedAt'] as const) {
+    expect([instant, ours[instant] === undefined]).toEqual([instant, theirs[instant] === undefined]);
+  }
+  expect(headOf(engagement.received)).toEqual(headOf(recorded));
+});
 
 it('recording capacity-nack: a refusal matches the recorded one', async () => {
   const refusals = loadRecording('capacity-nack')

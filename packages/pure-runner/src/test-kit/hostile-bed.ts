@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { encodeCall, MIB } from '@fnfleet/core';
 import {
   aCall,
@@ -39,21 +40,29 @@ export class HostileBed {
   private bystanderStream = 1;
   private readonly peers: RawConnection[] = [];
 
+  /** How late this process was, since the last call of the bystander. */
+  private readonly lateness = monitorEventLoopDelay();
+
   private constructor(
     readonly runner: RunnerProcess,
-    private readonly bystander: RawConnection,
+    private bystander: RawConnection,
     private readonly before: Holdings,
-  ) {}
+    private readonly keepaliveTimeoutMs: number,
+  ) {
+    this.lateness.enable();
+  }
 
   static async start(options: RunnerProcessOptions = {}): Promise<HostileBed> {
     const runner = await RunnerProcess.start(options);
     const bystander = await RawConnection.client(runner.port);
     // One-time allocations of the first calls must not count for a row.
-    const warm = new HostileBed(runner, bystander, await runner.holdings());
+    const { keepaliveTimeoutMs = Number.POSITIVE_INFINITY } = options;
+    const warm = new HostileBed(runner, bystander, await runner.holdings(), keepaliveTimeoutMs);
     await warm.servesTheNextCall();
     await warm.serveBystander();
-    const bed = new HostileBed(runner, bystander, await runner.holdings());
+    const bed = new HostileBed(runner, warm.bystander, await runner.holdings(), keepaliveTimeoutMs);
     bed.bystanderStream = warm.bystanderStream;
+    warm.lateness.disable();
     return bed;
   }
 
@@ -105,6 +114,20 @@ export class HostileBed {
 
   /** Makes an ordinary call over the connection of the bystander. */
   async serveBystander(): Promise<void> {
+    try {
+      await this.callOfBystander();
+    } catch (error) {
+      // A machine that let this process wait has silenced the bystander: then the runner is right to close its connection.
+      const isOurFault = this.bystander.isClosed && this.lateness.max / 1e6 > this.keepaliveTimeoutMs / 2;
+      if (!isOurFault) throw error;
+      this.bystander = await RawConnection.client(this.runner.port);
+      this.bystanderStream = 1;
+      await this.callOfBystander();
+    }
+    this.lateness.reset();
+  }
+
+  private async callOfBystander(): Promise<void> {
     const { bystander } = this;
     const id = this.bystanderStream;
     this.bystanderStream += 2;
@@ -131,6 +154,7 @@ export class HostileBed {
   }
 
   async close(): Promise<void> {
+    this.lateness.disable();
     this.bystander.destroy();
     await this.runner.close();
   }

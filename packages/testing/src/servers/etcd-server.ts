@@ -97,7 +97,8 @@ export class EtcdServer {
       method: 'POST',
       body: JSON.stringify(body),
       headers,
-      signal: AbortSignal.timeout(2000),
+      // Only says when to give up: it writes to the disk, which others may keep busy.
+      signal: AbortSignal.timeout(30_000),
     });
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as T;
