@@ -16,7 +16,6 @@ import {
   silentLogger,
   systemClock,
   TurnoverMap,
-  TurnoverSet,
 } from '@fnfleet/core';
 import type { TlsIdentity } from '@fnfleet/tls';
 import { takeAbsoluteForm } from './absolute-form.js';
@@ -70,7 +69,7 @@ export class HttpService implements Service {
   private readonly inflight: InflightTracker;
   private readonly limits: HttpLimits;
   /** Incomplete responses: the first is in progress, the others belong to pipelined requests. */
-  private readonly current = new WeakMap<Duplex, TurnoverSet<ServerResponse>>();
+  private readonly current = new WeakMap<Duplex, ServerResponse[]>();
   /** Connections by remote address and port, in order of arrival. */
   private readonly guests = new TurnoverMap<string, Guest>();
   private fullSaid = LONG_AGO;
@@ -156,24 +155,26 @@ export class HttpService implements Service {
     const { socket } = req;
     // Node continues with requests that it has already parsed, even after the connection is closed.
     if (socket.destroyed) return;
-    const answers = this.answersOf(socket).add(res);
-    if (answers.size > MAX_PIPELINED) socket.destroy();
-    else if (answers.size === 1) this.begin(req, res, answers);
+    const answers = this.answersOf(socket);
+    answers.push(res);
+    if (answers.length > MAX_PIPELINED) socket.destroy();
+    else if (answers.length === 1) this.begin(req, res, answers);
   }
 
-  private begin(req: IncomingMessage, res: ServerResponse, answers: TurnoverSet<ServerResponse>): void {
+  private begin(req: IncomingMessage, res: ServerResponse, answers: ServerResponse[]): void {
     const { socket } = req;
-    const leave = this.inflight.enter();
+    this.inflight.begin();
     const { responseWriteTimeoutMs } = this.limits;
     const cut = responseWriteTimeoutMs > 0 ? this.clock.after(responseWriteTimeoutMs, () => res.destroy()) : undefined;
     if (this.drained) res.setHeader('Connection', 'close');
     whenClosed(res, () => {
-      answers.delete(res);
+      // Only the first of them has begun.
+      answers.shift();
       cut?.cancel();
       const [next] = answers;
       // Start the next request before this one is removed, so that drain does not see an idle port in between.
       if (next !== undefined && !socket.destroyed) this.begin(next.req, next, answers);
-      leave();
+      this.inflight.end();
       // H1: the connection becomes idle shortly after its response.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
@@ -192,10 +193,10 @@ export class HttpService implements Service {
     else socket.setTimeout(stallTimeoutMs);
   }
 
-  private answersOf(socket: Socket): TurnoverSet<ServerResponse> {
+  private answersOf(socket: Socket): ServerResponse[] {
     const known = this.current.get(socket);
     if (known !== undefined) return known;
-    const answers = new TurnoverSet<ServerResponse>();
+    const answers: ServerResponse[] = [];
     this.current.set(socket, answers);
     const guest = this.guests.get(addressOf(socket));
     if (guest) guest.answers = answers;
@@ -256,11 +257,11 @@ export class HttpService implements Service {
 interface Guest {
   readonly socket: Socket;
   /** Its pending responses; undefined if it has not sent a request so far. */
-  answers: TurnoverSet<ServerResponse> | undefined;
+  answers: ServerResponse[] | undefined;
 }
 
 function isIdle({ answers }: Guest): boolean {
-  return answers === undefined || answers.size === 0;
+  return answers === undefined || answers.length === 0;
 }
 
 /** Key of a connection. With TLS it has two sockets, which share this key. */

@@ -4,8 +4,10 @@ import type { LbCall } from './lb-call.js';
 
 /** Whether a request asks for a dry run, which checks a call without running it. `fn invoke --is-dry-run` sends it. */
 export function isDryRun({ headers }: IncomingMessage): boolean {
+  const asked = headers['is-dry-run'];
+  if (asked === undefined) return false;
   // A repeated header arrives as a list. If in doubt, do not run the call.
-  return String(headers['is-dry-run'] ?? '')
+  return String(asked)
     .split(',')
     .some((value) => value.trim().toLowerCase() === 'true');
 }
