@@ -412,6 +412,18 @@ describe('peers that send half of a large body', () => {
     },
   );
 
+  it('and reservations that wait do not keep calls from the queue', async () => {
+    const left = new AbortController();
+    const body = JSON.stringify({ holder: 'lb', wait_ms: 30_000, poll: 'x'.repeat(200_000) });
+    const waits = fetch(`${small.url}/v2/runner/async/reserve`, { method: 'POST', body, signal: left.signal });
+    const call = encodeFrames([
+      { head: JSON.stringify({ call_id: 'c1', fn_id: fnId, head }), body: Buffer.alloc(200_000) },
+    ]);
+    for (let n = 0; n < 3; n += 1) expect((await post('/v2/runner/async/calls', call, small.url)).status).toBe(200);
+    left.abort();
+    await waits.catch(() => undefined);
+  });
+
   it('with calls do not keep the ends of others from the queue', async () => {
     const peers = [1, 2].map(() => sendHalf('POST', '/v2/runner/async/calls'));
     await Promise.race(peers.map(({ answered }) => answered));

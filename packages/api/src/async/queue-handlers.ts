@@ -45,9 +45,10 @@ const CALL_ID = /^[\w-]{1,64}$/;
 
 const FAILURE_KINDS: readonly FailureKind[] = ['platform', 'timeout', 'function', 'caller'];
 
-/** Bodies that the queue takes at a time. Ends of calls make room, so they do not compete with calls. */
+/** Bodies that the queue takes at a time. Neither those who wait for calls nor those who report their ends compete with calls. */
 export interface QueueBodies {
   readonly calls: HeldBodies;
+  readonly reservations: HeldBodies;
   readonly ends: HeldBodies;
 }
 
@@ -117,7 +118,7 @@ export function queueHandlers(
 
     // What it names is held as long as it waits.
     reserveCalls: (req, res) =>
-      bodies.calls.during(req, { maxBytes: MAX_RESERVATION_BYTES }, (body) => reserve(body.toString(), res)),
+      bodies.reservations.during(req, { maxBytes: MAX_RESERVATION_BYTES }, (body) => reserve(body.toString(), res)),
 
     async settleCalls(req, res) {
       const queue = await access.open();

@@ -46,7 +46,7 @@ export interface ApiContext extends ResourceContext {
 export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
   const { queue } = context;
   const held = () => new HeldBodies({ maxBytes: context.maxAsyncHeldBytes, clock: context.clock });
-  const bodies = { calls: held(), ends: held() };
+  const bodies = { calls: held(), reservations: held(), ends: held() };
   const apps = resourceHandlers(appResource(store, [...(listeners.app ?? []), forget(queue)]), context);
   const fns = resourceHandlers(
     fnResource(store, urls, [...(listeners.fn ?? []), forget(queue), buryCalls(context)]),
