@@ -10,15 +10,18 @@ export interface Frame {
 const PREFIX_BYTES = 8;
 
 export function encodeFrames(frames: readonly Frame[]): Buffer {
-  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (const { head, body } of frames) size += PREFIX_BYTES + Buffer.byteLength(head) + body.length;
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
   for (const { head, body } of frames) {
-    const text = Buffer.from(head);
-    const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
-    prefix.writeUInt32BE(text.length, 0);
-    prefix.writeUInt32BE(body.length, 4);
-    parts.push(prefix, text, body);
+    const headBytes = bytes.write(head, at + PREFIX_BYTES);
+    bytes.writeUInt32BE(headBytes, at);
+    bytes.writeUInt32BE(body.length, at + 4);
+    bytes.set(body, at + PREFIX_BYTES + headBytes);
+    at += PREFIX_BYTES + headBytes + body.length;
   }
-  return Buffer.concat(parts);
+  return bytes;
 }
 
 /**

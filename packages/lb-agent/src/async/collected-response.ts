@@ -33,15 +33,17 @@ export class CollectedResponse implements ResponseWriter {
     this.status = head.status;
     let room = MAX_HEADERS;
     for (let at = 0; at < head.headers.length; at += 2) {
-      const [name = '', value = ''] = head.headers.slice(at, at + 2);
+      const name = head.headers[at] ?? '';
+      const value = head.headers[at + 1] ?? '';
       room -= name.length + value.length;
       if (room < 0) return;
       const canonical = canonicalHeader(name);
-      // The function chooses the names, and `__proto__` is none that could be assigned.
-      if (!Object.hasOwn(this.headers, canonical)) {
-        Object.defineProperty(this.headers, canonical, { value: [], enumerable: true });
-      }
-      this.headers[canonical]?.push(headerToText(value));
+      const text = headerToText(value);
+      if (Object.hasOwn(this.headers, canonical)) this.headers[canonical]?.push(text);
+      // The function chooses the names, and this is none that could be assigned.
+      else if (canonical === '__proto__') {
+        Object.defineProperty(this.headers, canonical, { value: [text], enumerable: true });
+      } else this.headers[canonical] = [text];
     }
   }
 
