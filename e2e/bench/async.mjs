@@ -182,7 +182,10 @@ async function measureBacklog(calls, seconds, undo) {
   const memory = () => [fleet.apiPid, fleet.lbPid].map((pid) => Math.round(residentMib(pid))).join(', ');
   const timed = async (/** @type {string} */ at) => {
     const from = performance.now();
-    const { status } = await fetch(`${fleet.apiUrl}${at}`).then(async (response) => (await response.text(), response));
+    const { status } = await fetch(`${fleet.apiUrl}${at}`).then(async (response) => {
+      await response.text();
+      return response;
+    });
     return { status, took: performance.now() - from };
   };
   // Another process has had the file until now: the API node tries again once a second.
