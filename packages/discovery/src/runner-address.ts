@@ -55,7 +55,8 @@ function isBracketedIpv6(host: string): boolean {
 
 function isHost(host: string): boolean {
   if (isIP(host) === 4) return true;
+  if (host.length > 253 || /^[\d.]+$/.test(host)) return false;
+  const labels = host.replace(/\.$/, '').split('.');
   // Host names have no underscores, but Docker and Compose use them.
-  const name = /^[\w-]{1,63}(\.[\w-]{1,63})*\.?$/;
-  return host.length <= 253 && name.test(host) && !/^[\d.]+$/.test(host);
+  return labels.every((label) => /^[\w-]{1,63}$/.test(label));
 }

@@ -111,17 +111,22 @@ function pem(der: Buffer): string {
 /** A subject alternative name: a host name, an IP address or a URI. */
 export type AltName = { readonly kind: 'dns' | 'ip' | 'uri'; readonly value: string };
 
-/** Host names must not contain underscores, but Docker and Compose create such names. The first label may be `*`. */
-const HOST = /^(\*\.)?[\w-]{1,63}(\.[\w-]{1,63})*$/;
 const URI = /^(urn:|[a-z][a-z\d+.-]*:\/\/)[\x21-\x7e]+$/i;
 const MAX_HOST = 253;
 
 /** @throws Error that says what a valid name is */
 export function parseAltName(text: string): AltName {
   if (isIPv4(text) || (isIPv6(text) && !text.includes('%'))) return { kind: 'ip', value: text };
-  if (HOST.test(text) && text.length <= MAX_HOST && !/^[\d.]+$/.test(text)) return { kind: 'dns', value: text };
+  if (isHost(text)) return { kind: 'dns', value: text };
   if (URI.test(text)) return { kind: 'uri', value: text };
   throw new Error(`${JSON.stringify(text)} is neither a host name, nor an IP address, nor a URI`);
+}
+
+/** Host names must not contain underscores, but Docker and Compose create such names. The first label may be `*`. */
+function isHost(text: string): boolean {
+  if (text.length > MAX_HOST || /^[\d.]+$/.test(text)) return false;
+  const labels = text.replace(/^\*\./, '').split('.');
+  return labels.every((label) => /^[\w-]{1,63}$/.test(label));
 }
 
 /** Encodes a GeneralName (RFC 5280). */
