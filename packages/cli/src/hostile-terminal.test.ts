@@ -227,7 +227,7 @@ describe('fnfleet logs', () => {
 describe('the progress of an image pull', () => {
   /** Resolves when the command has shown it. */
   const progressShown = () =>
-    eventually(() => expect(jest.mocked(process.stderr.write).mock.calls.join('')).toContain('is being pulled'));
+    eventually(() => expect(jest.mocked(process.stderr.write).mock.calls.join('')).toContain('the image i'));
 
   it.each([[true], [false]])(
     'is one line of the terminal, whatever the image is called (terminal: %s)',
