@@ -39,12 +39,15 @@ export async function runCommand(...args: string[]): Promise<CommandRun> {
 
 /**
  * A command may leave listeners on its output, because its process ends after it. Here they would add up from command to command,
- * until Node's warning of a leak is part of the output of one of them.
+ * until Node's warning of a leak is part of the output of one of them. Tests that ran before in this process may have left some too.
  * @returns a function that removes the listeners that were added meanwhile
  */
 function listenersFrom(stream: NodeJS.EventEmitter): () => void {
   const known = new Map(stream.eventNames().map((event) => [event, stream.rawListeners(event)]));
+  const limit = stream.getMaxListeners();
+  stream.setMaxListeners(0);
   return () => {
+    stream.setMaxListeners(limit);
     for (const event of stream.eventNames()) {
       const added = stream.rawListeners(event).filter((listener) => !known.get(event)?.includes(listener));
       for (const listener of added) stream.removeListener(event, listener as () => void);

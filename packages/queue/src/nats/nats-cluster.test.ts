@@ -1,6 +1,6 @@
 // needs: nats-server
 // takes: 20 s
-import { eventually, freePorts, NatsServer } from '@fnfleet/testing';
+import { eventually, NatsServer } from '@fnfleet/testing';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { openNatsQueue } from './nats-queue.js';
@@ -13,11 +13,7 @@ async function reduceReplicas(address: string): Promise<void> {
 }
 
 it('three servers keep a queue: none syncs, and when one is killed, no call is lost and the queue goes on', async () => {
-  const first = await freePorts(9);
-  const routes = [first, first + 1, first + 2];
-  const servers = await Promise.all(
-    routes.map((port, at) => NatsServer.start({ port: first + 3 + 2 * at, cluster: { name: 'three', port, routes } })),
-  );
+  const servers = await NatsServer.cluster();
   const url = `nats://${servers.map(({ address }) => address).join(',')}/calls`;
   const open = () => openNatsQueue({ url, timeoutMs: 10_000 });
   // The servers elect a leader first.

@@ -1,6 +1,6 @@
 // needs: nats-server-2.10
 // takes: 30 s
-import { eventually, freePorts, NatsServer } from '@fnfleet/testing';
+import { eventually, NatsServer } from '@fnfleet/testing';
 import { describeQueue } from '../testing/describe-queue.js';
 import { NatsSetup } from '../testing/nats-setup.js';
 import { openNatsQueue } from './nats-queue.js';
@@ -39,17 +39,13 @@ it.each(['2m', '1s'])('a queue does not open in a server that syncs every %s', a
 });
 
 it('a queue opens in three servers that sync every two minutes', async () => {
-  const first = await freePorts(9);
-  const routes = [first, first + 1, first + 2];
-  const servers = await Promise.all(
-    routes.map((port, at) =>
-      NatsServer.start({ port: first + 3 + 2 * at, syncInterval: '2m', cluster: { name: 'three', port, routes } }),
-    ),
-  );
+  const servers = await NatsServer.cluster({ syncInterval: '2m' });
   try {
     const url = `nats://${servers.map(({ address }) => address).join(',')}/calls`;
     // The servers elect a leader first.
     await eventually(async () => expect(await refusal(url)).toBeUndefined());
+  } catch (error) {
+    throw new Error(servers.map(({ log }) => log).join('\n'), { cause: error });
   } finally {
     await Promise.all(servers.map((server) => server.close()));
   }

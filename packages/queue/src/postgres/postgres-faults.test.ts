@@ -192,7 +192,7 @@ describe('an operation that the database cannot execute', () => {
     const others = await Promise.all([push(used), push(used), used.stats()]);
     expect(await bad).toMatchObject({ code: 'databaseTextInvalid' });
     expect(await used.get(callId)).toBeUndefined();
-    expect(await used.cancel(callId).catch(({ code }) => code)).toBe('databaseTextInvalid');
+    expect(await used.cancel(callId)).toEqual({ kind: 'notFound' });
     expect((await reserve(used)).map(({ lease }) => lease.callId)).toEqual(others.slice(0, 2));
   });
 

@@ -16,7 +16,7 @@ export interface NatsOptions {
   /** For clients; the next one is for monitoring. Two free ones by default. */
   readonly port?: number;
   /** Members of a cluster: their routes, and the own one. */
-  readonly cluster?: { readonly name: string; readonly port: number; readonly routes: readonly number[] };
+  readonly cluster?: { readonly port: number; readonly routes: readonly number[] };
 }
 
 /** A real NATS server on loopback, with its data in a folder that survives restarts. */
@@ -40,6 +40,23 @@ export class NatsServer {
       return server;
     } catch (error) {
       await server.close();
+      throw error;
+    }
+  }
+
+  /** Three servers that form a cluster. */
+  static async cluster(options: Pick<NatsOptions, 'syncInterval'> = {}): Promise<NatsServer[]> {
+    const first = await freePorts(9);
+    const routes = [first, first + 1, first + 2];
+    const servers: NatsServer[] = [];
+    try {
+      // One after the other: servers that connect to one another at the same moment may not come together.
+      for (const [at, port] of routes.entries()) {
+        servers.push(await NatsServer.start({ ...options, port: first + 3 + 2 * at, cluster: { port, routes } }));
+      }
+      return servers;
+    } catch (error) {
+      await Promise.all(servers.map((server) => server.close()));
       throw error;
     }
   }
@@ -109,7 +126,7 @@ export class NatsServer {
       jetstream ? `jetstream { store_dir: ${JSON.stringify(this.folder)}${syncs} }` : '',
       cluster === undefined
         ? ''
-        : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${cluster.port}", routes: ${JSON.stringify(routes)} }`,
+        : `cluster { name: three, listen: "127.0.0.1:${cluster.port}", routes: ${JSON.stringify(routes)} }`,
       config,
     ].join('\n');
   }
