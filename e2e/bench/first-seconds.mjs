@@ -1,5 +1,6 @@
 import { withCleanUp } from './clean-up.mjs';
 import { startFleet } from './fleet.mjs';
+import { startFloor } from './floor.mjs';
 import { withCpu } from './processes.mjs';
 import { median, ms, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
@@ -10,11 +11,12 @@ const WARM_UP_SECONDS = 20;
 
 /**
  * The rate of a fleet right after its start, against its rate when warm, and the CPU that both cost: on a machine with other work, only
- * CPU can be compared. Each round has a fleet of its own.
+ * CPU can be compared. Each round has a fleet of its own. The floor's own ratio stands beside it: a proxy of twenty lines, its function and
+ * the compilers of V8 have to become warm as well.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureFirstSeconds({ rounds, seconds, trees }) {
-  const rows = [];
+  const rows = [await measureFloor(rounds, seconds)];
   for (const tree of trees) {
     /** @type {Measured[]} */
     const first = [];
@@ -37,6 +39,28 @@ export async function measureFirstSeconds({ rounds, seconds, trees }) {
   }
   const heading = ['code', 'clients', `first ${FIRST_SECONDS} s, calls/s`, 'warm, calls/s', 'ratio'];
   return table([...heading, 'first: µs of CPU per call', 'warm: µs'], rows);
+}
+
+/**
+ * @param {number} rounds
+ * @param {number} seconds
+ */
+async function measureFloor(rounds, seconds) {
+  /** @type {number[]} */
+  const first = [];
+  let warm = Number.NaN;
+  for (let round = 0; round < rounds; round += 1) {
+    await withCleanUp(async (undo) => {
+      const url = await startFloor(undo);
+      await startContainer(url);
+      first.push((await load(url, { clients: CLIENTS, seconds: FIRST_SECONDS })).rate);
+      if (round < rounds - 1) return;
+      await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+      warm = (await load(url, { clients: CLIENTS, seconds })).rate;
+    });
+  }
+  const cold = median(first);
+  return ['floor', CLIENTS, Math.round(cold), Math.round(warm), ms(cold / warm), '', ''];
 }
 
 /** @typedef {{ rate: number, micros: number }} Measured calls per second, and µs of CPU per call in balancer and runner */
