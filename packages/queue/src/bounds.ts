@@ -14,7 +14,7 @@ export interface QueueBounds {
   readonly maxRecords: number;
   /** How much of the body of a result and of a log is kept; a longer head is not kept. */
   readonly maxResultBytes: number;
-  /** Maximum number of past deliveries in the history of a call; the oldest are forgotten. */
+  /** Maximum number of past deliveries in the history of a call; the oldest are forgotten, those that were given back before others. */
   readonly maxHistory: number;
   /** How long calls that succeeded or were cancelled are known. */
   readonly keepMs: number;

@@ -84,8 +84,11 @@ export abstract class CallRules {
   protected abstract keepResult(row: MessageRow, head: string, body: Uint8Array, bodyBytes: number): void;
   /** Replaces the one of an earlier attempt. */
   protected abstract keepLog(row: MessageRow, log: string): void;
-  /** @param n from 1. Those up to `forgotten` are forgotten. */
-  protected abstract keepDelivery(row: MessageRow, n: number, delivery: KeptDelivery, forgotten: number): void;
+  /**
+   * @param n from 1
+   * @param limit how many are kept, if there may be more: this one, then those that were not given back, the newest first
+   */
+  protected abstract keepDelivery(row: MessageRow, n: number, delivery: KeptDelivery, limit: number | undefined): void;
   protected abstract newFunction(fnId: string, lane: Lane): FunctionEntry;
   /** Its limits, its tokens or its end have changed. */
   protected abstract saveFunction(entry: FunctionEntry): void;
@@ -106,7 +109,7 @@ export abstract class CallRules {
     this.checkRoom(entry, idempotencyKey);
     this.insert(message, entry, time);
     if (idempotencyKey !== undefined) {
-      this.setKey(entry, idempotencyKey, { callId, due: time.at + wholeMs(this.bounds.keepKeyMs) });
+      this.setKey(entry, idempotencyKey, { callId, due: dueAfter(this.bounds.keepKeyMs, time) });
       if (known === undefined) this.countKeys(entry, 1);
     }
     return { callId, duplicate: false };
@@ -115,7 +118,7 @@ export abstract class CallRules {
   extend(lease: Lease, leaseMs: number, time: TimeMark): { readonly kind: 'extended' } | LeaseLost {
     const row = this.leased(lease);
     if ('kind' in row) return row;
-    this.update(row, { due: time.at + wholeMs(leaseMs), lease_ms: wholeMs(leaseMs) });
+    this.update(row, { due: dueAfter(leaseMs, time), lease_ms: wholeMs(leaseMs) });
     return { kind: 'extended' };
   }
 
@@ -321,8 +324,8 @@ export abstract class CallRules {
     const state = delayMs > 0 ? DELAYED : READY;
     const row = {
       ...{ call_id: callId, fn: entry.id, priority, state },
-      due: delayMs > 0 ? time.at + wholeMs(delayMs) : null,
-      expires_at: maxAgeMs === undefined ? null : time.at + wholeMs(maxAgeMs),
+      due: delayMs > 0 ? dueAfter(delayMs, time) : null,
+      expires_at: maxAgeMs === undefined ? null : dueAfter(maxAgeMs, time),
       max_age: maxAgeMs === undefined ? null : wholeMs(maxAgeMs),
       policy: policy === undefined ? null : JSON.stringify(policy),
       ...{ attempt: 0, failures: 0, deliveries: 0, token: null, holder: null, lease_ms: null },
@@ -337,7 +340,7 @@ export abstract class CallRules {
   private release(row: MessageRow, delayMs: number, time: TimeMark): void {
     const state = delayMs > 0 ? DELAYED : READY;
     const { attempt, failures, deliveries } = row;
-    const due = delayMs > 0 ? time.at + wholeMs(delayMs) : null;
+    const due = delayMs > 0 ? dueAfter(delayMs, time) : null;
     this.update(row, { state, due, attempt, failures, deliveries, token: null });
     this.recount(row, state);
   }
@@ -347,8 +350,14 @@ export abstract class CallRules {
     const keepMs = state === DEAD ? this.bounds.keepDeadMs : this.bounds.keepMs;
     const { failures, deliveries } = row;
     const kept = reason === undefined ? null : JSON.stringify(reason);
-    const due = time.at + wholeMs(keepMs);
-    const ended = this.update(row, { state, due, ended_wall: time.wall, reason: kept, failures, deliveries });
+    const ended = this.update(row, {
+      state,
+      due: dueAfter(keepMs, time),
+      ended_wall: time.wall,
+      reason: kept,
+      failures,
+      deliveries,
+    });
     if (state !== DEAD) this.deletePayload(ended);
     this.recount(row, state);
     this.follow(row, state, time);
@@ -377,7 +386,9 @@ export abstract class CallRules {
   ): MessageRow {
     const n = row.deliveries + 1;
     const kept = reason === undefined ? null : JSON.stringify(reason);
-    this.keepDelivery(row, n, { endedWall: time.wall, end, reason: kept }, n - this.bounds.maxHistory);
+    const { maxHistory } = this.bounds;
+    const delivery = { endedWall: time.wall, end, reason: kept };
+    this.keepDelivery(row, n, delivery, n > maxHistory ? maxHistory : undefined);
     return { ...row, deliveries: n };
   }
 
@@ -431,6 +442,11 @@ export abstract class CallRules {
     if (keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
     if (own > MAX_GREED * (maxKeys - keys)) throw shareFull(`${own} of its ${keys} idempotency keys`);
   }
+}
+
+/** An instant of the queue. */
+export function dueAfter(ms: number, time: TimeMark): number {
+  return time.at + wholeMs(ms);
 }
 
 function wholeMs(ms: number): number {

@@ -251,7 +251,7 @@ export interface CallRecord {
   readonly nextAt?: WallMs | undefined;
   /** Why it is dead. */
   readonly reason: Reason | undefined;
-  /** Past deliveries, oldest first; only the last ones of many. Only `get` fills it in. */
+  /** Past deliveries, oldest first; of many the last ones, of which others than `givenBack` are kept longer. Only `get` fills it in. */
   readonly history: readonly PastDelivery[];
 }
 

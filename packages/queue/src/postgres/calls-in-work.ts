@@ -43,7 +43,8 @@ export class CallsInWork {
   private results: NewResult[] = [];
   private readonly logs = new Map<number, Uint8Array>();
   private deliveries: object[] = [];
-  private readonly forgottenDeliveries = new Map<number, number>();
+  /** The last delivery of calls with more than are kept. */
+  private readonly longHistories = new Map<number, { readonly n: number; readonly limit: number }>();
   private deleted: number[] = [];
   /** Change of what the calls occupy, by what has been written. */
   bytes = 0;
@@ -118,10 +119,10 @@ export class CallsInWork {
     this.resize(row, { log_bytes: log.length });
   }
 
-  addDelivery(row: MessageRow, n: number, { endedWall, end, reason }: KeptDelivery, forgotten: number): void {
+  addDelivery(row: MessageRow, n: number, { endedWall, end, reason }: KeptDelivery, limit: number | undefined): void {
     const { seq, attempt, holder, started_wall } = row;
     this.deliveries.push({ seq, n, attempt, holder, started_wall, ended_wall: endedWall, ending: end, reason });
-    if (forgotten > 0) this.forgottenDeliveries.set(seq, forgotten);
+    if (limit !== undefined) this.longHistories.set(seq, { n, limit });
   }
 
   /** Writes what has changed since the last time. */
@@ -184,19 +185,19 @@ export class CallsInWork {
   }
 
   private async flushDeliveries(): Promise<void> {
-    const { deliveries, forgottenDeliveries, transaction } = this;
+    const { deliveries, longHistories, transaction } = this;
     const text =
       'insert into fnfleet_mq_deliveries select * from json_populate_recordset(null::fnfleet_mq_deliveries, $1::json)';
     await transaction.rows('deliveries', text, [JSON.stringify(deliveries)]);
     this.deliveries = [];
-    if (forgottenDeliveries.size === 0) return;
-    const forget = `delete from fnfleet_mq_deliveries d using unnest($1::bigint[], $2::integer[]) as f (seq, n)
-      where d.seq = f.seq and d.n <= f.n`;
-    await transaction.rows('forget_deliveries', forget, [
-      [...forgottenDeliveries.keys()],
-      [...forgottenDeliveries.values()],
+    if (longHistories.size === 0) return;
+    const long = [...longHistories.values()];
+    await transaction.rows('forget_deliveries', FORGET_DELIVERIES, [
+      [...longHistories.keys()],
+      long.map(({ n }) => n),
+      long.map(({ limit }) => limit),
     ]);
-    forgottenDeliveries.clear();
+    longHistories.clear();
   }
 
   /** The rules go on with the row that they have, so that its sizes are changed in place. */
@@ -225,6 +226,12 @@ const UPDATE = `update fnfleet_mq_calls c set (${CHANGING.join(', ')}) = (${CHAN
 const DELETE = `with ${['calls', 'payloads', 'results', 'logs']
   .map((table) => `${table} as (delete from fnfleet_mq_${table} where seq = any($1::bigint[]))`)
   .join(', ')} delete from fnfleet_mq_deliveries where seq = any($1::bigint[])`;
+
+const FORGET_DELIVERIES = `delete from fnfleet_mq_deliveries d using
+  unnest($1::bigint[], $2::integer[], $3::integer[]) as w (seq, n, kept) cross join lateral (
+    select n from fnfleet_mq_deliveries where seq = w.seq
+    order by n = w.n desc, ending = 'givenBack', n desc offset w.kept
+  ) f where d.seq = w.seq and d.n = f.n`;
 
 /** The bytes of many rows are one value, of which each row takes its part: bytes in arrays would be encoded twice. */
 const SLICES = `json_to_recordset($1::json) as s

@@ -331,8 +331,8 @@ export class PostgresStore extends CallRules {
     this.work.setLog(row, Buffer.from(log));
   }
 
-  protected keepDelivery(row: MessageRow, n: number, delivery: KeptDelivery, forgotten: number): void {
-    this.work.addDelivery(row, n, delivery, forgotten);
+  protected keepDelivery(row: MessageRow, n: number, delivery: KeptDelivery, limit: number | undefined): void {
+    this.work.addDelivery(row, n, delivery, limit);
   }
 
   protected newFunction(fnId: string, lane: Lane): FunctionEntry {

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { contentsOfQueue, isQueueLocked } from './queue-copy.js';
+import { FakeClock } from '@fnfleet/core';
+import { contentsOfQueue, isQueueLocked, prepareRestoredQueue } from './queue-copy.js';
 import { QueueFile } from './queue-file.js';
 import { openSqliteQueue } from './sqlite-queue.js';
 
 const CALLS = 300;
+const HOUR_MS = 3_600_000;
 
 let folder: string;
 beforeEach(() => {
@@ -64,6 +66,39 @@ it('a copy that begins while a transaction is open waits for its end', async () 
   expect(contentsOfQueue(join(folder, 'copy.db'))).toEqual({ waiting: 0, dead: 0, ended: 0 });
   file.close();
 });
+
+it.each`
+  keeps             | keepDeadMs         | isKept
+  ${'for an hour'}  | ${HOUR_MS}         | ${false}
+  ${'for 100 days'} | ${2_400 * HOUR_MS} | ${true}
+`(
+  'the dead letters of a restored queue are kept as long as the node keeps others: $keeps',
+  async ({ keepDeadMs, isKept }) => {
+    const path = join(folder, 'mq.db');
+    const clock = new FakeClock();
+    const open = () => openSqliteQueue({ path, clock, timeoutMs: Number.MAX_SAFE_INTEGER, bounds: { keepDeadMs } });
+    const before = await open();
+    await before.push({ callId: 'c', fnId: 'f', head: '{}', body: Buffer.from('x') });
+    await before.close();
+    prepareRestoredQueue(path);
+
+    // The node is started later, and is restarted.
+    await clock.advance(2 * HOUR_MS);
+    let queue = await open();
+    await clock.advance(HOUR_MS / 2);
+    await queue.close();
+    queue = await open();
+    expect(await queue.get('c')).toMatchObject({ state: 'dead', reason: { code: 'restored' } });
+    const states = [];
+    for (const ms of [HOUR_MS / 4, HOUR_MS, 360 * HOUR_MS]) {
+      await clock.advance(ms);
+      await queue.stats();
+      states.push((await queue.get('c'))?.state);
+    }
+    expect(states).toEqual(isKept ? ['dead', 'dead', 'dead'] : ['dead', undefined, undefined]);
+    await queue.close();
+  },
+);
 
 it('a queue in memory, which ends with its process, has no copies', async () => {
   const queue = await openSqliteQueue({ path: ':memory:' });

@@ -6,6 +6,13 @@ import type { SavedQueue } from '../message-queue.js';
 import { CANCELLED, DEAD, RUNNING, SUCCESS } from '../message-row.js';
 
 const BUSY = 5;
+/** The `user_version` of a restored queue that no process has opened. */
+export const IS_RESTORED = 1;
+/** The reason of calls that were restored as dead letters, in JSON. */
+export const RESTORED = JSON.stringify({
+  code: 'restored',
+  message: 'restored from a backup: it may have run after that was made',
+});
 
 /** How many calls a file holds. */
 export interface QueueContents {
@@ -58,13 +65,14 @@ export function prepareRestoredQueue(path: string): void {
   opened(path, (database) => {
     const known = database.prepare("select 1 from sqlite_schema where name in ('meta', 'messages')").all();
     if (known.length !== 2) throw new Error(`${path} is not a queue of asynchronous calls`);
-    const message = 'restored from a backup: it may have run after that was made';
     database
       .prepare(
         `update messages set state = ${DEAD}, due = (select coalesce(at, accepted_at) from meta) + ?, token = null,
            ended_wall = (select coalesce(wall, accepted_wall) from meta), reason = ? where state <= ${RUNNING}`,
       )
-      .run(DEFAULT_BOUNDS.keepDeadMs, JSON.stringify({ code: 'restored', message }));
+      .run(DEFAULT_BOUNDS.keepDeadMs, RESTORED);
+    // The node knows how long dead letters are kept.
+    database.exec(`pragma user_version = ${IS_RESTORED}`);
   });
 }
 

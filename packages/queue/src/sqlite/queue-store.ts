@@ -1,6 +1,13 @@
 import { TurnoverMap } from '@fnfleet/core';
 import type { QueueBounds } from '../bounds.js';
-import { CallRules, functionEntry, type KeptDelivery, type KnownKey, type RowChanges } from '../call-rules.js';
+import {
+  CallRules,
+  dueAfter,
+  functionEntry,
+  type KeptDelivery,
+  type KnownKey,
+  type RowChanges,
+} from '../call-rules.js';
 import { FunctionEntry, FunctionTable } from '../function-table.js';
 import type { Delivery, Lane, Payload, ReserveRequest } from '../message-queue.js';
 import {
@@ -16,6 +23,7 @@ import {
 } from '../message-row.js';
 import type { DeadChunk, DeadProgress } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
+import { IS_RESTORED, RESTORED } from './queue-copy.js';
 import type { QueueFile, Row } from './queue-file.js';
 import { ReadyLines } from './ready-lines.js';
 
@@ -96,6 +104,18 @@ export class QueueStore extends CallRules {
   renewLeases(time: TimeMark): void {
     this.running.clear();
     this.file.run(`update messages set due = ? + lease_ms where state = ${RUNNING} and due is not null`, time.at);
+    this.keepRestored(time);
+  }
+
+  /** Of calls that were restored from a backup, this process is the first to know how long they are kept. */
+  private keepRestored(time: TimeMark): void {
+    if (Number(this.file.one('pragma user_version')?.user_version) !== IS_RESTORED) return;
+    this.file.run(
+      `update messages set due = ? where state = ${DEAD} and reason = ?`,
+      dueAfter(this.bounds.keepDeadMs, time),
+      RESTORED,
+    );
+    this.file.run('pragma user_version = 0');
   }
 
   /**
@@ -218,14 +238,17 @@ export class QueueStore extends CallRules {
     row: MessageRow,
     n: number,
     { endedWall, end, reason }: KeptDelivery,
-    forgotten: number,
+    limit: number | undefined,
   ): void {
     this.file.run(
       `insert into deliveries (seq, n, attempt, holder, started_wall, ended_wall, ending, reason)
        values (?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[row.seq, n, row.attempt, row.holder, row.started_wall, endedWall, end, reason],
     );
-    if (forgotten > 0) this.file.run('delete from deliveries where seq = ? and n <= ?', row.seq, forgotten);
+    if (limit === undefined) return;
+    const surplus =
+      "select n from deliveries where seq = ?1 order by n = ?2 desc, ending = 'givenBack', n desc limit -1 offset ?3";
+    this.file.run(`delete from deliveries where seq = ?1 and n in (${surplus})`, row.seq, n, limit);
   }
 
   protected newFunction(fnId: string, lane: Lane): FunctionEntry {

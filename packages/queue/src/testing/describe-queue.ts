@@ -660,6 +660,46 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await queue.get(callId)).toMatchObject({ state: 'dead', attempts: 100, failures: 0 });
       });
 
+      it('shows its failures also after a long outage in which it was given back many times', async () => {
+        const policy = { ...POLICY, attempts: 50 };
+        const callId = await push({ policy });
+        const fail = async (times: number) => {
+          for (let n = 0; n < times; n += 1) {
+            await queue.retry((await one()).lease, CRASHED);
+            await advance(10_000);
+          }
+        };
+        const wait = async (times: number) => {
+          for (let n = 0; n < times; n += 1) {
+            await queue.giveBack((await one()).lease);
+            await advance(1_000);
+          }
+        };
+        const history = async () => {
+          const past = (await queue.get(callId))?.history ?? [];
+          expect(past.map(({ startedAt }) => startedAt)).toEqual(past.map(({ startedAt }) => startedAt).sort());
+          return past.map(({ end, attempt }) => `${attempt} ${end}`);
+        };
+        const failures = (from: number, to: number) =>
+          Array.from({ length: to - from + 1 }, (_, n) => `${from + n} retried`);
+        const waits = (attempt: number, times: number) => Array(times).fill(`${attempt} givenBack`);
+
+        await wait(5);
+        await fail(3);
+        await wait(40);
+        expect(await history()).toEqual([...failures(1, 3), ...waits(4, 17)]);
+        await reopen();
+        await fail(10);
+        expect(await history()).toEqual([...failures(1, 3), ...waits(4, 7), ...failures(4, 13)]);
+        await fail(9);
+        await wait(1);
+        expect(await history()).toEqual([...failures(4, 22), ...waits(23, 1)]);
+        await fail(1);
+        expect(await history()).toEqual(failures(4, 23));
+        await queue.complete((await one()).lease, SUCCESS);
+        expect(await history()).toEqual([...failures(5, 23), '24 completed']);
+      });
+
       it('that kills its holder each time is dead after 100 attempts', async () => {
         const callId = await push();
         for (let attempt = 1; attempt <= 100; attempt += 1) {
@@ -900,9 +940,18 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await state(callId)).toBe('dead');
       });
 
-      it('are forgotten after their time', async () => {
+      it.each`
+        which                                                | again
+        ${'after their time'}                                | ${false}
+        ${'after their time, again when they were redriven'} | ${true}
+      `('are forgotten $which', async ({ again }) => {
         await reopen({ keepDeadMs: HOUR_MS });
         const callId = await die();
+        if (again) {
+          await advance(HOUR_MS - 120_000);
+          await queue.redrive({ callId });
+          await bury(await one());
+        }
         await advance(HOUR_MS - 120_000);
         expect(await state(callId)).toBe('dead');
         await passFourMinutes();
