@@ -1,19 +1,20 @@
 // needs: postgres
 // takes: 45 s
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts, PostgresServer } from '@fnfleet/testing';
+import { freePorts, PostgresServer, until, within } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
 import { Agent } from 'undici';
 import { invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import { NodeProcesses } from './harness/node-processes.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(240_000);
 
 /** More with `FNFLEET_CHANGES=100` and `FNFLEET_KILLS=6`. */
 const CHANGES = Number(process.env.FNFLEET_CHANGES ?? 30);
 const KILLS = Number(process.env.FNFLEET_KILLS ?? 4);
+const SEND_MS = 60_000;
 /** Calls that are answered between a kill and a start. */
 const CALLS = 150;
 
@@ -46,7 +47,8 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
         FN_LOOKUP_TTL_MSECS: '3600000',
       });
     }
-    const fn = await deployFunction(new ApiClient(apiUrl(0)), 'e2e', { name: 'probe', image: 'probe' });
+    const deployed = deployFunction(new ApiClient(apiUrl(0)), 'e2e', { name: 'probe', image: 'probe' });
+    const fn = await within(SEND_MS, 'a function at API node 0', deployed);
     fnId = fn.id;
     appId = String((await send('GET', `/v2/fns/${fnId}`)).app_id);
     for (const at of [0, 1]) {
@@ -77,11 +79,15 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
   }
 
   /** A request to any of these API nodes, until one has answered. */
-  async function send(
+  function send(method: string, target: string, body?: object, among: readonly number[] = [0, 1]) {
+    return within(SEND_MS, `an answer to ${method} ${target}`, sendAgain(method, target, body, among));
+  }
+
+  async function sendAgain(
     method: string,
     target: string,
-    body?: object,
-    among: readonly number[] = [0, 1],
+    body: object | undefined,
+    among: readonly number[],
   ): Promise<Record<string, unknown>> {
     for (let tries = 0; ; tries += 1) {
       try {

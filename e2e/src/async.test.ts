@@ -1,9 +1,9 @@
 // takes: 25 s
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
 import { type Answer, invoke } from './harness/invoke.js';
 import { NodeProcesses } from './harness/node-processes.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(300_000);
 

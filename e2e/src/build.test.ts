@@ -7,14 +7,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { MIB } from '@fnfleet/core';
-import { freePorts, ImageRegistry } from '@fnfleet/testing';
+import { freePorts, ImageRegistry, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { type CommandEnd, FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(180_000);
 

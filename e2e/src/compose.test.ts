@@ -1,12 +1,14 @@
 // needs: docker-compose
 // takes: 24 s
+
 import { readFileSync } from 'node:fs';
+import { until } from '@fnfleet/testing';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import { fnfleet } from './harness/command.js';
 import { ComposeFleet } from './harness/compose-fleet.js';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(180_000);
 

@@ -3,11 +3,10 @@ import { readdirSync } from 'node:fs';
 import { type Agent, agentSettings, fromModelAndInput, newAgent, withWriter } from '@fnfleet/agent';
 import { completeBody, MIB, readSettings } from '@fnfleet/core';
 import { type ContainerSpec, type DockerDriver, dockerDriver, dockerSettings } from '@fnfleet/drivers';
-import { aCall, RecordingWriter } from '@fnfleet/testing';
+import { aCall, RecordingWriter, until } from '@fnfleet/testing';
 import { PATIENCE } from './harness/fleet.js';
 import { MICRO_IMAGE } from './harness/paths.js';
 import { PrivateEngine } from './harness/private-engine.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 

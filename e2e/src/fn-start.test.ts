@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
-import { request } from 'undici';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(180_000);
 

@@ -1,13 +1,12 @@
 // takes: 13 s
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
-import { request } from 'undici';
 import { FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 

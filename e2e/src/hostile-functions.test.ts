@@ -1,9 +1,9 @@
 // takes: 12 s
+import { until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { invoke } from './harness/invoke.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(await fleet.stop()).toEqual([]);
-  expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
+  expect(fleet.log).not.toMatch(/uncaught error|unhandled rejection/);
 });
 
 /** Both functions are served, and there is one container for each. */
@@ -80,7 +80,7 @@ it.each`
   const [, command = ''] = /output: fnfleet (logs .*)/.exec(told.output) ?? [];
   const runners = ['--api', fleet.apiUrl, '--runner', fleet.runnerAddresses.join(',')];
   expect((await fnfleet([...command.split(' '), ...runners])).code).toBe(0);
-  expect(fleet.logged).toMatch(new RegExp(`function ended .*how=.?${how.source}`));
+  expect(fleet.log).toMatch(new RegExp(`function ended .*how=.?${how.source}`));
 });
 
 it('an image that is nowhere: the answer says so first, and what to do', async () => {

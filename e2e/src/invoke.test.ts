@@ -1,14 +1,15 @@
 // takes: 9 s
+
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { MIB } from '@fnfleet/core';
+import { until } from '@fnfleet/testing';
 import Docker from 'dockerode';
-import { request } from 'undici';
 import { startEmptyRegistry } from './harness/empty-registry.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, errorOf, invoke, reportOf } from './harness/invoke.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 
@@ -25,7 +26,7 @@ describe('calls through a fleet', () => {
 
   afterAll(async () => {
     expect(await fleet.stop()).toEqual([]);
-    expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
+    expect(fleet.log).not.toMatch(/uncaught error|unhandled rejection/);
   });
 
   const expectServes = async () => expect((await invoke(url, { knobs: { body: 'still here' } })).status).toBe(200);

@@ -1,8 +1,8 @@
 // takes: 5 s
+import { until } from '@fnfleet/testing';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 
@@ -38,7 +38,7 @@ describe('the output of functions', () => {
 
   afterAll(async () => {
     expect(await fleet.stop()).toEqual([]);
-    expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
+    expect(fleet.log).not.toMatch(/uncaught error|unhandled rejection/);
   });
 
   function environment(): Record<string, string> {

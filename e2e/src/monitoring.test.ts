@@ -1,15 +1,16 @@
 // needs: prometheus
 // takes: 33 s
+
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { until } from '@fnfleet/testing';
 import { fleetAccess } from 'fnfleet';
 import { Agent } from 'undici';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Invocation, invoke } from './harness/invoke.js';
 import { Prometheus, type Sample } from './harness/prometheus.js';
-import { until } from './harness/until.js';
 import { alertRules, RULES_FILE } from './monitoring/alert-rules.js';
 import { dashboards, panelQueries } from './monitoring/dashboards.js';
 import { runBookQueries } from './monitoring/run-book.js';
@@ -99,7 +100,7 @@ describe('a Prometheus that watches a fleet', () => {
       const statuses = await Promise.all(
         Array.from({ length: 4 }, () => call(worker, { sleepMs: 200, stdout: ['line'] })),
       );
-      if (statuses.some((status) => status !== 200)) throw new Error(`answered ${statuses}:\n${fleet.logged}`);
+      if (statuses.some((status) => status !== 200)) throw new Error(`answered ${statuses}:\n${fleet.log}`);
       expect(await call(worker, { crash: true })).toBe(502);
       expect(await call(broken)).toBe(502);
       await until({ what: 'room for a large function', look: async () => (await call(other)) === 200 || undefined });

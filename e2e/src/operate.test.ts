@@ -1,10 +1,9 @@
 // takes: 17 s
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 

@@ -1,10 +1,9 @@
 // needs: nothing
 // takes: 16 s
 import path from 'node:path';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import { Terminal } from './docs/terminal.js';
 import { ROOT } from './harness/paths.js';
-import { until } from './harness/until.js';
 import { Consumer, PACKAGES } from './packages/consumer.js';
 
 jest.setTimeout(180_000);

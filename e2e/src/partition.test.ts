@@ -1,12 +1,11 @@
 // needs: root, ip, dnsmasq
 // takes: 31 s
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DnsServer } from '@fnfleet/testing';
+import { DnsServer, until } from '@fnfleet/testing';
 import { HostFleet } from './harness/host-fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import type { NetHost } from './harness/net-bed.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 

@@ -2,7 +2,7 @@
 // takes: 10 s
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { freePorts, ImageRegistry } from '@fnfleet/testing';
+import { freePorts, ImageRegistry, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ApiClient, deployFunction, type FnSpec, invokeUrl } from 'fnfleet';
 import { FnfleetCommand } from './harness/command.js';
@@ -11,7 +11,6 @@ import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { MICRO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
 import { PrivatePodman } from './harness/private-podman.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 

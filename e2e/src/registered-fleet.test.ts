@@ -2,13 +2,12 @@
 // takes: 7 s
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { EtcdServer, freePorts } from '@fnfleet/testing';
+import { EtcdServer, freePorts, until } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke, reportOf } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { invoke } from './harness/invoke.js';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 

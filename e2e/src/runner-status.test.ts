@@ -1,9 +1,8 @@
 // takes: 15 s
-import { ScriptedBalancer } from '@fnfleet/testing';
-import { request } from 'undici';
+import { ScriptedBalancer, until } from '@fnfleet/testing';
 import { Fleet } from './harness/fleet.js';
 import { errorOf, invoke, reportOf, send } from './harness/invoke.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 

@@ -3,11 +3,11 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { freePorts, NatsServer, PostgresServer } from '@fnfleet/testing';
+import { freePorts, NatsServer, PostgresServer, until } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
 import { invoke } from './harness/invoke.js';
 import { NodeProcesses } from './harness/node-processes.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 

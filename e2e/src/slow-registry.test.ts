@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { MIB } from '@fnfleet/core';
-import { ImageRegistry } from '@fnfleet/testing';
+import { ImageRegistry, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, errorOf, invoke } from './harness/invoke.js';
 import { MICRO_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { fetch } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 
@@ -40,7 +40,7 @@ async function end(): Promise<void> {
   expect(await fleet.stop()).toEqual([]);
   await removeImages(name);
   await registry.close();
-  expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
+  expect(fleet.log).not.toMatch(/uncaught error|unhandled rejection/);
 }
 
 interface Published {

@@ -1,14 +1,16 @@
 // takes: 68 s
+
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { until } from '@fnfleet/testing';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import type { Answer } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import { PROBE_IMAGE } from './harness/paths.js';
+import { request } from './harness/requests.js';
 import { SwarmStack } from './harness/swarm-stack.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(300_000);
 

@@ -1,13 +1,13 @@
 // needs: systemd-analyze
 // takes: 6 s
 import { existsSync, readFileSync } from 'node:fs';
-import { freePorts, testTool } from '@fnfleet/testing';
+import { freePorts, testTool, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import { PROBE_IMAGE } from './harness/paths.js';
+import { request } from './harness/requests.js';
 import { SystemdHost } from './harness/systemd-host.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 

@@ -1,8 +1,10 @@
 // takes: 10 s
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { silentLogger, wallMs } from '@fnfleet/core';
+import { until } from '@fnfleet/testing';
 import { FileIdentity, fixedIdentity, readTlsMaterial, type TlsIdentity } from '@fnfleet/tls';
 import { fleetAccess } from 'fnfleet';
 import { Agent, buildConnector } from 'undici';
@@ -11,7 +13,6 @@ import { Fleet } from './harness/fleet.js';
 import { type Answer, errorOf, invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import { ROOT } from './harness/paths.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 
@@ -69,7 +70,7 @@ describe('a fleet with TLS', () => {
   }
 
   /** How often all nodes together have taken up new files. */
-  const takenUp = () => fleet.logged.split('loaded new TLS files').length - 1;
+  const takenUp = () => fleet.log.split('loaded new TLS files').length - 1;
 
   /** Changes files, and waits until every node has seen that. */
   async function change(...args: string[]): Promise<void> {
@@ -149,12 +150,12 @@ describe('a fleet with TLS', () => {
   });
 
   it('files that do not fit are refused, and those before serve on', async () => {
-    const seen = fleet.logged.length;
+    const seen = fleet.log.length;
     await run('init', '--force');
     const complaint = /new TLS files are invalid.*not signed by a CA of FN_TLS_CA/;
     await until({
       what: 'a complaint',
-      look: () => complaint.exec(fleet.logged.slice(seen)) ?? undefined,
+      look: () => complaint.exec(fleet.log.slice(seen)) ?? undefined,
       withinMs: 60_000,
     });
     expect((await invoke(url, { dispatcher, reset: true })).status).toBe(200);

@@ -1,8 +1,8 @@
 // takes: 20 s
+import { until } from '@fnfleet/testing';
 import { Fleet } from './harness/fleet.js';
 import { invoke, reportOf } from './harness/invoke.js';
 import { type CollectedSpan, OtlpCollector } from './harness/otlp-collector.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 
@@ -134,7 +134,7 @@ it('a collector that is away costs nothing but a line in the log', async () => {
     for (let i = 0; i < 5; i += 1) expect((await invoke(url)).status).toBe(200);
     await until({
       what: 'a warning',
-      look: () => /cannot export traces or metrics to the collector/.test(fleet.logged) || undefined,
+      look: () => /cannot export traces or metrics to the collector/.test(fleet.log) || undefined,
     });
   } finally {
     const from = Date.now();

@@ -1,11 +1,10 @@
 // takes: 9 s
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke } from './harness/invoke.js';
 import { HELLO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
-import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);
 

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Client, request } from 'undici';
+import { until } from '@fnfleet/testing';
+import { Client } from 'undici';
 import { FnfleetCommand } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke, reportOf } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import { ROOT } from './harness/paths.js';
-import { until } from './harness/until.js';
+import { request } from './harness/requests.js';
 
 jest.setTimeout(120_000);
 

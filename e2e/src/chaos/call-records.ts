@@ -1,4 +1,5 @@
-import { until } from '../harness/until.js';
+import { until } from '@fnfleet/testing';
+import { fetch } from '../harness/requests.js';
 import type { CallJson } from './judge.js';
 
 /** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */

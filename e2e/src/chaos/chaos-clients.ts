@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { invoke } from '../harness/invoke.js';
+import { fetch } from '../harness/requests.js';
 import type { Random } from '../soak/random.js';
 import type { ChaosFleet } from './chaos-fleet.js';
 import type { AcceptedCall } from './judge.js';

@@ -2,9 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { testTool } from '@fnfleet/testing';
+import { testTool, until } from '@fnfleet/testing';
 import { FnfleetCommand } from '../harness/command.js';
-import { until } from '../harness/until.js';
 import { buildOverlay } from './kubernetes-objects.js';
 
 jest.setTimeout(120_000);

@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 import type { RoleEnvironment } from './role-environment.js';
 
 export const KUBERNETES = path.join(ROOT, 'deploy/kubernetes');
-const run = promisify(execFile);
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 import type { KubernetesObject } from './kubernetes-objects.js';
-
-const run = promisify(execFile);
 
 interface Model {
   validate(): void;

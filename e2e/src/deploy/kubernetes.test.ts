@@ -1,18 +1,15 @@
 // needs: kubectl
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { METRICS } from '@fnfleet/core';
 import { testTool } from '@fnfleet/testing';
+import { run } from '../harness/run.js';
 import { buildOverlay, KUBERNETES, type Overlay, objectsIn, overlays } from './kubernetes-objects.js';
 import { schemaProblems, unknownFields } from './kubernetes-schema.js';
 import { problemsOf } from './role-environment.js';
 
 jest.setTimeout(120_000);
-
-const run = promisify(execFile);
 
 describe.each(overlays())('deploy/kubernetes, overlay %s', (name) => {
   let overlay: Overlay;

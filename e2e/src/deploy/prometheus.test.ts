@@ -1,17 +1,15 @@
 // needs: prometheus
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { testTool } from '@fnfleet/testing';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 import { composeFiles } from './compose-files.js';
 
 jest.setTimeout(120_000);
 
-const run = promisify(execFile);
 const FILES = ['swarm', 'compose', 'kubernetes'].map((target) => `deploy/${target}/prometheus.yml`);
 /** Where Prometheus finds them in its container. */
 const RULES = '/etc/prometheus/rules/alerts.yml';

@@ -1,12 +1,11 @@
 // needs: systemd-analyze
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { testTool } from '@fnfleet/testing';
 import { fnfleet } from '../harness/command.js';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 import { problemsOf } from './role-environment.js';
 import { INSTALLED, SYSTEMD, systemdUnits, type Unit } from './systemd-units.js';
 
@@ -14,7 +13,6 @@ jest.setTimeout(120_000);
 
 /** From `systemd-analyze security`: 0 is a service that can do nothing, 10 one that can do everything. */
 const MOST_EXPOSED: Readonly<Record<string, number>> = { api: 1.5, lb: 1.5, runner: 2.8 };
-const run = promisify(execFile);
 
 describe('the units of deploy/systemd', () => {
   let folder: string;

@@ -1,11 +1,10 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { PATIENCE } from '../harness/fleet.js';
 import { Footprint } from '../harness/footprint.js';
 import { ROOT } from '../harness/paths.js';
-import { until } from '../harness/until.js';
 import { BuiltImages } from './built-images.js';
 import { type ShownCommand, shownCommands } from './console-block.js';
 import type { MarkdownPage } from './markdown-page.js';

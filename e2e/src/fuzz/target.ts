@@ -14,16 +14,3 @@ export interface OpenTarget {
   settled(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Rejects when it takes longer: an answer that never comes is a failure like any other. */
-export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

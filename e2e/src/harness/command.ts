@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
+import { callWitness, dismissWitness, type Witness, within } from '@fnfleet/testing';
 import { ROOT } from './paths.js';
 
 interface CommandOptions {
@@ -13,11 +14,18 @@ export interface CommandEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Below the limits of tests, which are two minutes or more. */
+const PRINTS_MS = 60_000;
+const ENDS_MS = 100_000;
+/** What it printed may arrive later than its end. */
+const KILLED_MS = 20_000;
+
 /** `bin/fnfleet` as a user runs it, from the root of the repository. */
-export class FnfleetCommand {
+export class FnfleetCommand implements Witness {
   /** Everything printed so far, both outputs. */
   output = '';
-  readonly ended: Promise<CommandEnd>;
+  readonly name: string;
+  private readonly end: Promise<CommandEnd>;
   private readonly child: ChildProcess;
   private over = false;
   private waiting: (() => void)[] = [];
@@ -29,13 +37,15 @@ export class FnfleetCommand {
       env: { ...withoutFleetSettings(), PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.name = ['fnfleet', ...args, env.FN_NODE_TYPE, env.FN_PORT].filter(Boolean).join(' ');
+    callWitness(this);
     for (const output of [this.child.stdout, this.child.stderr]) {
       output?.on('data', (chunk: Buffer) => {
         this.output += chunk;
         this.wake();
       });
     }
-    this.ended = new Promise((resolve, reject) => {
+    this.end = new Promise((resolve, reject) => {
       this.child.once('error', reject);
       // Not `exit`: what it printed last may come after that.
       this.child.once('close', (code, signal) => {
@@ -46,15 +56,28 @@ export class FnfleetCommand {
     });
   }
 
+  get log(): string {
+    return this.output;
+  }
+
+  /** Resolves when it has ended. @throws Error when it does not end in time */
+  get ended(): Promise<CommandEnd> {
+    return within(ENDS_MS, `the end of ${this.name}`, this.end);
+  }
+
   /**
    * Resolves when it has printed something like this.
-   * @throws Error when it ends before that
+   * @throws Error when it ends before that, or does not print it in time
    */
-  async prints(pattern: RegExp): Promise<RegExpMatchArray> {
+  prints(pattern: RegExp): Promise<RegExpMatchArray> {
+    return within(PRINTS_MS, `${this.name} prints ${pattern}`, this.matches(pattern));
+  }
+
+  private async matches(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {
       const found = this.output.match(pattern);
       if (found) return found;
-      if (this.over) throw new Error(`ended without printing ${pattern}:\n${this.output}`);
+      if (this.over) throw new Error(`${this.name} ended without printing ${pattern}:\n${this.output}`);
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
   }
@@ -65,11 +88,16 @@ export class FnfleetCommand {
 
   /** For the end of a test, however it went. Asks first, so that a fleet takes its nodes along, and kills it after `patienceMs`. */
   async stop(patienceMs = 20_000): Promise<void> {
-    if (this.over) return;
-    this.signal('SIGTERM');
-    const timer = setTimeout(() => this.signal('SIGKILL'), patienceMs);
-    await this.ended;
-    clearTimeout(timer);
+    if (!this.over) {
+      this.signal('SIGTERM');
+      const timer = setTimeout(() => this.signal('SIGKILL'), patienceMs);
+      try {
+        await within(patienceMs + KILLED_MS, `the end of ${this.name}`, this.end);
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+    dismissWitness(this);
   }
 
   private wake(): void {
@@ -86,6 +114,11 @@ function withoutFleetSettings(): NodeJS.ProcessEnv {
 /** Runs a command to its end. */
 export async function fnfleet(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const command = new FnfleetCommand(args, { env });
-  const { code } = await command.ended;
-  return { code, output: command.output };
+  try {
+    const { code } = await command.ended;
+    return { code, output: command.output };
+  } finally {
+    command.signal('SIGKILL');
+    dismissWitness(command);
+  }
 }

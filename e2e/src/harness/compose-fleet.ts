@@ -1,14 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { testTool } from '@fnfleet/testing';
+import { testTool, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ROOT } from './paths.js';
-import { until } from './until.js';
+import { run } from './run.js';
 
-const run = promisify(execFile);
 const COMPOSE = path.join(ROOT, 'deploy/compose');
 const PROJECT = 'com.docker.compose.project';
 const SERVICE = 'com.docker.compose.service';

@@ -1,8 +1,8 @@
-import { freePorts } from '@fnfleet/testing';
+import { callWitness, dismissWitness, freePorts, type Witness } from '@fnfleet/testing';
 import { ApiClient, deployFunction, type FleetAccess, type FnRef, type FnSpec, invokeUrl, LocalFleet } from 'fnfleet';
-import { request } from 'undici';
 import { Footprint } from './footprint.js';
 import { PROBE_IMAGE } from './paths.js';
+import { request } from './requests.js';
 
 const APP = 'e2e';
 /** A machine that is busy with other tests starts containers slowly; that is not what is tested. */
@@ -19,13 +19,17 @@ interface FleetOptions {
 }
 
 /** A local fleet on ports of its own, with what tests need of it. */
-export class Fleet {
+export class Fleet implements Witness {
+  readonly name = 'the fleet';
+
   private constructor(
     private readonly fleet: LocalFleet,
     readonly footprint: Footprint,
-    private readonly log: readonly string[],
+    private readonly lines: readonly string[],
     private readonly access: FleetAccess | undefined,
-  ) {}
+  ) {
+    callWitness(this);
+  }
 
   static async start({ runners = 1, settings = {}, settingsOf, access }: FleetOptions = {}): Promise<Fleet> {
     const footprint = new Footprint();
@@ -122,13 +126,14 @@ export class Fleet {
   }
 
   /** What the nodes logged so far. */
-  get logged(): string {
-    return this.log.join('\n');
+  get log(): string {
+    return this.lines.join('\n');
   }
 
   /** Drains the nodes. Resolves with what is left on the machine although nothing should be. */
   async stop(): Promise<string[]> {
     await this.fleet.close();
+    dismissWitness(this);
     const left = await this.footprint.leftovers();
     this.footprint.remove();
     return left;

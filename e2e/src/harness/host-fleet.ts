@@ -1,12 +1,13 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { until } from '@fnfleet/testing';
 import { ApiClient, deployFunction, type FnSpec, invokeUrl } from 'fnfleet';
 import { FnfleetCommand } from './command.js';
 import { PATIENCE } from './fleet.js';
 import { Footprint } from './footprint.js';
 import { NetBed, type NetHost } from './net-bed.js';
 import { PROBE_IMAGE } from './paths.js';
-import { until } from './until.js';
+import { fetch } from './requests.js';
 
 const HTTP_PORT = '8080';
 const GRPC_PORT = '9190';

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { request } from './requests.js';
 
 /** What a function gets to hear, and how. Knobs are the probe's; see its README. */
 export interface Invocation {

@@ -1,3 +1,4 @@
+import { within } from '@fnfleet/testing';
 import type { Answer } from './invoke.js';
 
 export interface FailedCall {
@@ -10,6 +11,8 @@ export interface FailedCall {
 
 /** A load that fails this often has shown what it was to show: it ends, so that whoever waits for answers hears of it. */
 const MOST_FAILED = 200;
+
+const ANSWERS_MS = 90_000;
 
 /** Some clients that call again and again, each as soon as it has its answer. */
 export class Load {
@@ -34,10 +37,12 @@ export class Load {
 
   /** Resolves when so many more calls have been answered with 200, rejects when too many fail. */
   untilAnswered(more: number): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const { answered } = this;
+    const work = new Promise<void>((resolve, reject) => {
       if (this.ending) reject(this.tooManyFailed());
-      else this.waiting.add({ count: this.answered + more, resolve, reject });
+      else this.waiting.add({ count: answered + more, resolve, reject });
     });
+    return within(ANSWERS_MS, `${more} more answers than ${answered}`, work);
   }
 
   /** Lets the calls in hand end. */

@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { run } from './run.js';
 
 /** Interfaces may have 15 characters. */
 const NAME = `fnt${process.pid}`;

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { end, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
-import { until } from './until.js';
 
 const QUIET = ['--log-level', 'error'];
 
@@ -88,7 +87,7 @@ export class PrivateEngine {
   async stopDaemon(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const { daemon } = this;
     this.daemon = undefined;
-    await ended(daemon, signal);
+    if (daemon !== undefined) await end(daemon, signal);
   }
 
   async startDaemon({ liveRestore = false }: StartOptions = {}): Promise<void> {
@@ -113,7 +112,7 @@ export class PrivateEngine {
     // What is being removed already is refused.
     await Promise.all(left.map((name) => remove(name).catch(() => undefined)));
     await this.stopDaemon('SIGTERM');
-    await ended(this.containerd, 'SIGTERM');
+    await end(this.containerd, 'SIGTERM');
     for (const mount of this.mounts()) spawnSync('umount', ['--lazy', mount]);
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -136,11 +135,4 @@ export class PrivateEngine {
   private path(...names: string[]): string {
     return path.join(this.folder, ...names);
   }
-}
-
-async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill(signal);
-  await exit;
 }

@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { testTool } from '@fnfleet/testing';
+import { end, testTool, until } from '@fnfleet/testing';
 import Docker from 'dockerode';
-import { until } from './until.js';
 
 /**
  * Podman gives every container 1048576 processes to start, which root without CAP_SYS_RESOURCE may not where its own
@@ -93,11 +91,7 @@ export class PrivatePodman {
           .catch(() => undefined),
       ),
     );
-    if (this.service.pid !== undefined && this.service.exitCode === null) {
-      const exit = once(this.service, 'exit');
-      this.service.kill('SIGTERM');
-      await exit;
-    }
+    await end(this.service, 'SIGTERM');
     for (const mount of this.mounts()) spawnSync('umount', ['--lazy', mount]);
     rmSync(this.folder, { recursive: true, force: true });
   }

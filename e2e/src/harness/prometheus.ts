@@ -1,10 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort, TestProgram, testTool } from '@fnfleet/testing';
-import { request } from 'undici';
+import { freePort, TestProgram, testTool, until } from '@fnfleet/testing';
 import { stringify } from 'yaml';
-import { until } from './until.js';
+import { request } from './requests.js';
 
 export interface PrometheusOptions {
   /** Where the nodes of each job are, `host:port`. */

@@ -1,14 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { until } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { fnfleet } from './command.js';
 import { ROOT } from './paths.js';
-import { until } from './until.js';
+import { run } from './run.js';
 
-const run = promisify(execFile);
 const SWARM = path.join(ROOT, 'deploy/swarm');
 const STACK_FILES = ['stack.yml', 'stack.one-host.yml'].flatMap((file) => ['-c', path.join(SWARM, file)]);
 const SERVICE = 'com.docker.swarm.service.name';

@@ -1,5 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -13,12 +12,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { end, until } from '@fnfleet/testing';
 import { fnfleet } from './command.js';
 import { ROOT } from './paths.js';
-import { until } from './until.js';
+import { run } from './run.js';
 
-const run = promisify(execFile);
 const SYSTEMD = path.join(ROOT, 'deploy/systemd');
 const SCRIPT = path.join(ROOT, 'e2e/src/harness/systemd-host.sh');
 /** What the units say; the engine has to know it by the same path, so it is this machine's. */
@@ -116,12 +114,8 @@ export class SystemdHost {
   async close(): Promise<void> {
     const { unshare } = this;
     this.unshare = undefined;
-    if (unshare?.exitCode === null && unshare.signalCode === null) {
-      const exit = once(unshare, 'exit');
-      // Its systemd goes with it.
-      unshare.kill('SIGKILL');
-      await exit;
-    }
+    // Its systemd goes with it.
+    if (unshare !== undefined) await end(unshare, 'SIGKILL');
     for (const hierarchy of ['/sys/fs/cgroup', '/sys/fs/cgroup/systemd'])
       await removeGroup(path.join(hierarchy, this.group));
     for (const folder of [path.join(RUN, 'iofs'), RUN]) if (existsSync(folder)) rmdirSync(folder);

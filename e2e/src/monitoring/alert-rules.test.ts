@@ -1,29 +1,22 @@
 // needs: prometheus
 // takes: 9 s
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { testTool } from '@fnfleet/testing';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 import { alertCases, alertRules, CASES_FILE, RULES_FILE } from './alert-rules.js';
 import { exportedNames, namedMetrics } from './exported-names.js';
 
 jest.setTimeout(120_000);
 
-const run = promisify(execFile);
 const RULES = alertRules();
 const SEVERITIES = ['critical', 'warning', 'info'];
 
 async function promtool(...args: string[]): Promise<string> {
   // It comes with the server.
   const program = (await testTool('prometheus')).replace(/prometheus$/, 'promtool');
-  try {
-    return (await run(program, args)).stdout;
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`promtool ${args.join(' ')}\n${stdout}${stderr}`, { cause: error });
-  }
+  return (await run(program, args)).stdout;
 }
 
 it('promtool takes the rules', async () => {

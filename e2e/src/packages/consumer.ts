@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
 import { copyFileSync, cpSync, globSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { Footprint } from '../harness/footprint.js';
 import { ROOT } from '../harness/paths.js';
+import { run } from '../harness/run.js';
 
 interface LockedPackage {
   readonly dev?: boolean;
@@ -44,10 +43,7 @@ export class Consumer {
    * @throws Error with all that it printed, unless it ends with code 0
    */
   async run(program: string, args: readonly string[], cwd = this.folder): Promise<string> {
-    const options = { cwd, env: this.env, timeout: LIMIT_MS, maxBuffer: 16 * 1024 * 1024 };
-    const { stdout } = await promisify(execFile)(program, args, options).catch((error) => {
-      throw new Error(`${program} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`, { cause: error });
-    });
+    const { stdout } = await run(program, args, { cwd, env: this.env, timeoutMs: LIMIT_MS });
     return stdout;
   }
 

@@ -1,7 +1,7 @@
 import { MIB } from '@fnfleet/core';
+import { until } from '@fnfleet/testing';
 import type { FnSpec } from 'fnfleet';
 import { Fleet } from '../harness/fleet.js';
-import { until } from '../harness/until.js';
 import { Caller, type CallResult } from './caller.js';
 import { type Check, check } from './checks.js';
 import { type FunctionKind, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from './kinds.js';
@@ -133,7 +133,7 @@ export class SoakedFleet {
   async stop(): Promise<Check[]> {
     await this.caller.hangUp();
     const left = await this.fleet.stop();
-    const stray = this.fleet.logged.match(/uncaught error|unhandled rejection/g)?.length ?? 0;
+    const stray = this.fleet.log.match(/uncaught error|unhandled rejection/g)?.length ?? 0;
     return [
       check('after the drain', left.join('; ') || 'nothing', 'nothing', left.length === 0),
       check('uncaught errors in the logs', stray, '0', stray === 0),
@@ -170,7 +170,7 @@ export class SoakedFleet {
 }
 
 function nodeOf(fleet: Fleet, name: (typeof NODES)[number]): SoakedNode {
-  const [, inspectorUrl] = fleet.logged.match(new RegExp(`^${name} +Debugger listening on (ws:\\S+)`, 'm')) ?? [];
-  if (inspectorUrl === undefined) throw new Error(`${name} does not say where its inspector is:\n${fleet.logged}`);
+  const [, inspectorUrl] = fleet.log.match(new RegExp(`^${name} +Debugger listening on (ws:\\S+)`, 'm')) ?? [];
+  if (inspectorUrl === undefined) throw new Error(`${name} does not say where its inspector is:\n${fleet.log}`);
   return { name, pid: fleet.pid(name), url: fleet.url(name), inspectorUrl };
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { request } from 'undici';
 import { residentBytes } from '../harness/memory.js';
+import { request } from '../harness/requests.js';
 import { inspect } from './inspector.js';
 
 /** A node of the fleet under soak. */

@@ -61,4 +61,5 @@ export { ImageRegistry, REGISTRY_OPERATOR } from './servers/image-registry.js';
 export { type NatsOptions, NatsServer } from './servers/nats-server.js';
 export { type PostgresOptions, PostgresServer } from './servers/postgres-server.js';
 export { type Flow, RegistryFront } from './servers/registry-front.js';
-export { eventually, H2_CLIENT, H2_SERVER, runTool, TestProgram, testTool } from './servers/test-program.js';
+export { H2_CLIENT, H2_SERVER, runTool, TestProgram, testTool } from './servers/test-program.js';
+export { callWitness, dismissWitness, end, eventually, until, type Witness, within } from './waiting.js';

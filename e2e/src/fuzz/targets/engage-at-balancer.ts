@@ -11,11 +11,12 @@ import {
   type RawConnection,
   settingsFrame,
   startRawServer,
+  within,
 } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
 import { frames, runnerMessage } from '../http2-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 10_000;
 /** A runner that says nothing more has had its chance after this long; its call is cancelled. */

@@ -11,12 +11,13 @@ import {
   RawConnection,
   settingsFrame,
   windowUpdateFrame,
+  within,
 } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { TestRunner } from '../../../../packages/pure-runner/dist/test-kit/test-runner.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
 import { frames } from '../http2-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 10_000;
 /** How long a peer may have open what it sent; then it leaves. */

@@ -1,8 +1,9 @@
 import { fn, rawFn } from '@fnfleet/drivers';
+import { within } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { NOTHING_LEFT, TestAgent } from '../../../../packages/agent/dist/test-kit/test-agent.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 20_000;
 

@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { FakeRunner } from '@fnfleet/placement';
+import { within } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { TestFleet } from '../../../../packages/lb-agent/dist/test-kit/test-fleet.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 10_000;
 const LINGER_MS = 30;

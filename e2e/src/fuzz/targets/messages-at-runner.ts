@@ -13,11 +13,12 @@ import {
   literalHeaders,
   RawConnection,
   resetFrame,
+  within,
 } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { TestRunner } from '../../../../packages/pure-runner/dist/test-kit/test-runner.js';
 import { bytes, inPieces } from '../byte-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 10_000;
 const MAX_FRAME_BYTES = 16_384;

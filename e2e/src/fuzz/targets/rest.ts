@@ -1,8 +1,9 @@
 import { apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
+import { within } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { request } from 'undici';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 const ANSWER_MS = 10_000;
 

@@ -11,11 +11,11 @@ import {
   RunnerSession,
   type StreamEnd,
 } from '@fnfleet/protocol';
-import { anOutboundCall, FixedBody } from '@fnfleet/testing';
+import { anOutboundCall, FixedBody, within } from '@fnfleet/testing';
 import fc from 'fast-check';
 import { bytes } from '../byte-arbitraries.js';
 import { runnerMessage } from '../http2-arbitraries.js';
-import { type FuzzTarget, type OpenTarget, within } from '../target.js';
+import type { FuzzTarget, OpenTarget } from '../target.js';
 
 type Event =
   | { readonly what: 'message'; readonly message: RunnerMessage }

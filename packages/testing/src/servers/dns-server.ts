@@ -2,8 +2,9 @@ import { promises as dns } from 'node:dns';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../waiting.js';
 import { freePort } from './free-ports.js';
-import { eventually, TestProgram, testTool } from './test-program.js';
+import { TestProgram, testTool } from './test-program.js';
 
 export interface DnsServerOptions {
   /** `name,target,port,priority` each; names end in `.test`. They last as long as the server. */

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../waiting.js';
 import { freePort } from './free-ports.js';
-import { eventually, TestProgram, testTool } from './test-program.js';
+import { TestProgram, testTool } from './test-program.js';
 
 /** A real etcd with one member, which can be restarted with or without its data. */
 export class EtcdServer {

@@ -37,7 +37,8 @@ async function areFree(first: number, count: number): Promise<boolean> {
 
 function tryListen(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
-    const server = createServer();
+    // Whoever still looks for the last one at this port gets in the way of `close` otherwise.
+    const server = createServer((socket) => socket.destroy());
     server.once('error', () => resolve(undefined));
     server.listen(port, HOST, () => resolve(server));
   });

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { end, within } from '../waiting.js';
 import { RegistryFront } from './registry-front.js';
 import { testTool } from './test-program.js';
 
@@ -12,6 +12,8 @@ export const REGISTRY_OPERATOR = { username: 'operator', password: 'open sesame'
 
 /** The same, hashed with bcrypt. */
 const HTPASSWD = 'operator:$2a$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n';
+
+const START_MS = 45_000;
 
 /** A real image registry for one test, initially empty. Docker accepts it without TLS on the loopback address. */
 export class ImageRegistry {
@@ -28,7 +30,8 @@ export class ImageRegistry {
     await writeFile(join(folder, 'htpasswd'), HTPASSWD);
     await writeFile(join(folder, 'config.json'), JSON.stringify(configuration(folder, locked)));
     const child = spawn(program, ['serve', join(folder, 'config.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const front = await RegistryFront.open(await portOf(child));
+    const port = await within(START_MS, 'the port of the registry', portOf(child));
+    const front = await RegistryFront.open(port);
     return new ImageRegistry(front, child, folder);
   }
 
@@ -39,9 +42,7 @@ export class ImageRegistry {
 
   async close(): Promise<void> {
     await this.front.close();
-    const ended = once(this.child, 'exit');
-    this.child.kill();
-    await ended;
+    await end(this.child, 'SIGTERM');
     await rm(this.folder, { recursive: true });
   }
 }

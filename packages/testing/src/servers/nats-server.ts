@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../waiting.js';
 import { freePorts } from './free-ports.js';
-import { eventually, TestProgram, testTool } from './test-program.js';
+import { TestProgram, testTool } from './test-program.js';
 
 export interface NatsOptions {
   /** Whether it has JetStream; true by default. */
@@ -18,6 +19,8 @@ export interface NatsOptions {
   /** Members of a cluster: their routes, and the own one. */
   readonly cluster?: { readonly port: number; readonly routes: readonly number[] };
 }
+
+const GREETING_MS = 2_000;
 
 /** A real NATS server on loopback, with its data in a folder that survives restarts. */
 export class NatsServer {
@@ -134,7 +137,8 @@ export class NatsServer {
   private async mustListen(): Promise<void> {
     const socket = connect(this.port, '127.0.0.1');
     try {
-      await once(socket, 'data');
+      // It may accept a connection before it serves, and close it.
+      await once(socket, 'data', { signal: AbortSignal.timeout(GREETING_MS) });
     } finally {
       socket.destroy();
     }

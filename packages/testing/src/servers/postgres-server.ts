@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { eventually, within } from '../waiting.js';
 import { freePort } from './free-ports.js';
-import { eventually, TestProgram, testTool } from './test-program.js';
+import { TestProgram, testTool } from './test-program.js';
 
 export interface PostgresOptions {
   /** Whether it syncs to the disk; false by default, because most tests are about other things. */
@@ -19,6 +20,10 @@ export interface PostgresOptions {
 const SUPERUSER = 'fnfleet';
 /** Has characters that a URL encodes. */
 const PASSWORD = 'pass/word: 100%';
+/** Of the test itself, and of the programs that make a database: below the limit of a test. */
+const CONNECT_MS = 10_000;
+const STATEMENT_MS = 30_000;
+const PROGRAM_MS = 45_000;
 /** `nobody`: Postgres refuses to run as root. */
 const UNPRIVILEGED = 65_534;
 
@@ -120,7 +125,9 @@ export class PostgresServer {
     const session = await this.session(database);
     try {
       let rows: readonly Record<string, unknown>[] = [];
-      for (const statement of statements) rows = (await session.query(statement)).rows;
+      for (const statement of statements) {
+        rows = (await within(STATEMENT_MS, statement, session.query(statement))).rows;
+      }
       return rows;
     } finally {
       await session.end();
@@ -130,7 +137,8 @@ export class PostgresServer {
   /** A connection of the superuser, which its caller ends. */
   async session(database: string): Promise<Client> {
     const { host, port } = this;
-    const client = new Client({ host, port, user: SUPERUSER, password: PASSWORD, database, ssl: false });
+    const timeouts = { connectionTimeoutMillis: CONNECT_MS };
+    const client = new Client({ host, port, user: SUPERUSER, password: PASSWORD, database, ssl: false, ...timeouts });
     client.on('error', () => undefined);
     await client.connect();
     return client;
@@ -209,7 +217,9 @@ export class PostgresServer {
   }
 
   private async run(program: string, args: readonly string[]): Promise<void> {
-    await promisify(execFile)(join(dirname(this.binary), program), args, asUnprivileged());
+    const binary = join(dirname(this.binary), program);
+    const work = promisify(execFile)(binary, args, { ...asUnprivileged(), timeout: PROGRAM_MS });
+    await within(PROGRAM_MS, program, work);
   }
 }
 

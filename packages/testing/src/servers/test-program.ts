@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:chil
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { callWitness, dismissWitness, end, type Witness } from '../waiting.js';
 
 const SCRIPTS = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib');
 
@@ -45,13 +46,17 @@ async function script<Exports>(name: string): Promise<Exports> {
 }
 
 /** A third-party server that runs for the duration of a test. */
-export class TestProgram {
+export class TestProgram implements Witness {
   private readonly output: string[] = [];
 
-  private constructor(private readonly child: ChildProcess) {
+  private constructor(
+    readonly name: string,
+    private readonly child: ChildProcess,
+  ) {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => this.output.push(text));
     }
+    callWitness(this);
   }
 
   /**
@@ -64,8 +69,9 @@ export class TestProgram {
     ready: () => Promise<void>,
     options: SpawnOptions = {},
   ): Promise<TestProgram> {
-    const running = new TestProgram(spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] }));
-    const ended = once(running.child, 'exit').then(() => {
+    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const running = new TestProgram(program, child);
+    const ended = once(child, 'exit').then(() => {
       throw new Error(`${program} ended:\n${running.output.join('')}`);
     });
     ended.catch(() => undefined);
@@ -106,22 +112,8 @@ export class TestProgram {
 
   /** Sends a signal and waits until it has ended. */
   async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, 'exit');
-    this.child.kill(signal);
-    await ended;
-  }
-}
-
-/** Retries until it succeeds. @throws the error of the last attempt, after a minute */
-export async function eventually<T>(act: () => T | Promise<T>): Promise<T> {
-  for (const until = Date.now() + 60_000; ; ) {
-    try {
-      return await act();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await end(this.child, signal);
+    dismissWitness(this);
   }
 }
 
