@@ -9,6 +9,7 @@
  *   bodies      echoes of 64 KiB to 4 MiB, against the same proxy
  *   memory      resident memory of each role: idle, after load, after large bodies; and how long `fnfleet --version` takes
  *   syscalls    system calls for each call, of balancer and runner
+ *   per-call    bytes on the heap, promises and timers for each call, of balancer and runner
  *   sleeping    64 clients of a function that sleeps 50 ms, against what 64 sleepers could do
  *   frozen      a call to a frozen container, against one to a container that is not
  *   cold-start  the first call of a function, against what the engine takes for its container
@@ -36,6 +37,7 @@ import { measureFirstSeconds } from './first-seconds.mjs';
 import { measureFrozen } from './frozen.mjs';
 import { measureMemory } from './memory.mjs';
 import { measureNetwork } from './network.mjs';
+import { measurePerCall } from './per-call.mjs';
 import { measurePlacement } from './placement.mjs';
 import { measureSilence } from './silence.mjs';
 import { measureSleeping } from './sleeping.mjs';
@@ -58,6 +60,7 @@ const PARTS = new Map(
     bodies: measureBodies,
     memory: measureMemory,
     syscalls: measureSystemCalls,
+    'per-call': measurePerCall,
     sleeping: measureSleeping,
     frozen: measureFrozen,
     'cold-start': measureColdStart,

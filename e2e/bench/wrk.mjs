@@ -15,6 +15,7 @@ const MS_PER_UNIT = new Map([
 /**
  * @typedef {object} Load the result of one
  * @property {number} rate calls per second
+ * @property {number} calls
  * @property {number} p50 milliseconds
  * @property {number} p99 milliseconds
  * @property {number} failed calls
@@ -97,6 +98,7 @@ function parse(text, clients) {
     text.match(/Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/)?.slice(1) ?? [];
   return {
     rate: number(/Requests\/sec:\s+([\d.]+)/),
+    calls: number(/^summary \d+ (\d+)$/m),
     p50: milliseconds(text.match(/50%\s+([\d.]+)(us|ms|s)/)),
     p99: milliseconds(text.match(/99%\s+([\d.]+)(us|ms|s)/)),
     latencies: withoutEstimates(text, clients),
