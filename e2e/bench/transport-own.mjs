@@ -10,8 +10,7 @@ export const own = { listen, connect };
 async function listen(body) {
   const heads = new protocol.EngageHeads('0123456789abcdef');
   const port = new GrpcPort({
-    host: '127.0.0.1',
-    port: 0,
+    at: { host: '127.0.0.1', port: 0 },
     maxStreams: 65_536,
     maxConnections: 100,
     maxConnectionsPerAddress: 100,

@@ -152,6 +152,7 @@ export {
 export { type Environment, readSettings, readWhatFits, SettingsError } from './settings/read.js';
 export { giveSlab, SLAB_BYTES, takeSlab } from './slabs.js';
 export { slotKey } from './slot-key.js';
+export { isDeserted } from './socket-liveness.js';
 export {
   BINARY_TRACE_HEADER,
   decodeBinaryTrace,
@@ -185,4 +186,5 @@ export {
 } from './tracing/tracing.js';
 export { TurnoverMap, TurnoverSet } from './turnover.js';
 export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
+export { hostOfAddress, problemOfUnixAddress, SOCKET_PATH_MAX_BYTES, unixPathOf } from './unix-address.js';
 export { VERSION } from './version.js';

@@ -20,5 +20,5 @@ export { pools, StaticSource } from './pool-kinds.js';
 export type { PoolDeps, PoolFactory, PoolUrl } from './pool-url.js';
 export { newRegistration, type Registration, type RegistrationOptions, registrationSettings } from './registration.js';
 export { type Look, RetryingSource } from './retry-loop.js';
-export { addressKey, checkAddresses, problemOfAddress } from './runner-address.js';
+export { addressKey, checkAddresses, problemOfAddress, problemOfOwnAddress } from './runner-address.js';
 export { type DiscoverySettings, discoverySettings } from './settings.js';

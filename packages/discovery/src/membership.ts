@@ -22,7 +22,7 @@ export interface MembershipSource extends Resource {
 /** Receives the results of reading a source. Neither method throws. */
 export interface MembershipListener {
   /**
-   * All current runners, `host:port` each, in an order that is the same for every balancer. Repeating a report confirms it. An
+   * All current runners, `host:port` each (from FN_RUNNER_ADDRESSES also `unix:/path`), in an order that is the same for every balancer. Repeating a report confirms it. An
    * empty list is believed: a source that cannot tell whether there are none reports a failure instead.
    */
   onMembers(addresses: readonly string[]): void;

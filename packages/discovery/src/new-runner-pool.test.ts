@@ -62,6 +62,7 @@ it.each`
   ${'dns://h:1?server=x[::1]'}               | ${'FN_RUNNER_POOL: server: expected an IP address'}
   ${'dns://h:1?server=1.2.3.4:53x'}          | ${'FN_RUNNER_POOL: server: expected an IP address'}
   ${'dns://h:1?server=[::1]:53:54'}          | ${'FN_RUNNER_POOL: server: expected an IP address'}
+  ${'static://unix:/run/r.sock'}             | ${'FN_RUNNER_POOL: expected static://host:port,host:port'}
   ${'static://h1:1/path'}                    | ${'FN_RUNNER_POOL: expected static://host:port,host:port'}
   ${'static://h1:1?x=1'}                     | ${'FN_RUNNER_POOL: unknown parameter "x"; static:// has none'}
   ${'file:///'}                              | ${'FN_RUNNER_POOL: expected file:///path, an absolute path'}
@@ -72,6 +73,27 @@ it.each`
   ${'file:///a%zz'}                          | ${'FN_RUNNER_POOL: a % in it is not followed by two hexadecimal digits'}
 `('$url is rejected: $message', async ({ url, message }) => {
   await expect(poolOf({ FN_RUNNER_POOL: url })).rejects.toThrow(message);
+});
+
+it('FN_RUNNER_ADDRESSES may list unix sockets of this machine', async () => {
+  expect(await poolOf({ FN_RUNNER_ADDRESSES: 'unix:/run/r1.sock, h1:9190' })).toMatchObject({
+    kind: 'static',
+    addresses: ['unix:/run/r1.sock', 'h1:9190'],
+    refused: [],
+  });
+});
+
+it('a source that others write cannot make a balancer connect to a unix socket', async () => {
+  const source: PoolFactory = {
+    name: 'others',
+    form: 'others://',
+    doc: 'a list that others write',
+    create: () => new StaticSource(['h1:9190', 'unix:/run/docker.sock']),
+  };
+  expect(await poolOf({ FN_RUNNER_POOL: 'others://' }, pools.with(source))).toMatchObject({
+    addresses: ['h1:9190'],
+    refused: [{ address: 'unix:/run/docker.sock', reason: expect.stringContaining('only FN_RUNNER_ADDRESSES') }],
+  });
 });
 
 it('a wrong address in FN_RUNNER_ADDRESSES keeps the process from starting', async () => {

@@ -3,7 +3,7 @@ import type { Member, MembershipSource } from './membership.js';
 import { MembershipPool, type MembershipPoolOptions } from './membership-pool.js';
 import { pools as builtIn, StaticSource } from './pool-kinds.js';
 import { type PoolFactory, parsePoolUrl } from './pool-url.js';
-import { checkAddresses } from './runner-address.js';
+import { checkAddresses, problemOfOwnAddress } from './runner-address.js';
 import type { DiscoverySettings } from './settings.js';
 
 export interface RunnerPoolOptions<R extends Member> {
@@ -37,6 +37,8 @@ export interface Described {
   readonly kind: string;
   readonly description: string;
   readonly source: MembershipSource;
+  /** What addresses of this source may be, if more than `host:port`. */
+  readonly checkAddress?: (address: string) => string | undefined;
 }
 
 function describedSource(options: Omit<RunnerPoolOptions<Member>, 'createRunner'>): Described {
@@ -51,6 +53,7 @@ function describedSource(options: Omit<RunnerPoolOptions<Member>, 'createRunner'
     kind: 'static',
     description: `static://${addresses.join(',')}`,
     source: new StaticSource(checkAddresses(addresses)),
+    checkAddress: problemOfOwnAddress,
   }));
 }
 

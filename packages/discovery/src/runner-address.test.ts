@@ -1,4 +1,4 @@
-import { addressKey, checkAddresses, joinAddress, problemOfAddress } from './runner-address.js';
+import { addressKey, checkAddresses, joinAddress, problemOfAddress, problemOfOwnAddress } from './runner-address.js';
 
 it.each([
   'h1:9190',
@@ -19,6 +19,8 @@ it.each`
   ${'h1:0'}              | ${'the port is not a number from 1 to 65535'}
   ${'h1:65536'}          | ${'the port is not a number from 1 to 65535'}
   ${'h1:9190x'}          | ${'the port is not a number'}
+  ${'unix:/run/r.sock'}  | ${'only FN_RUNNER_ADDRESSES may list unix sockets'}
+  ${'unix:9190'}         | ${'only FN_RUNNER_ADDRESSES may list unix sockets'}
   ${'http://h1:9190'}    | ${'got a URL'}
   ${'::1'}               | ${'needs brackets: [::1]:9190'}
   ${'::1:9190'}          | ${'needs brackets: [::1:9190]:9190'}
@@ -40,6 +42,13 @@ it.each`
   ${'[::1]x:9190'}       | ${'[::1]x is not an IPv6 address'}
 `('"$address" is invalid: $problem', ({ address, problem }) => {
   expect(problemOfAddress(address)).toContain(problem);
+});
+
+it('an address that an operator wrote may also be a unix socket', () => {
+  expect(problemOfOwnAddress('unix:/run/r.sock')).toBeUndefined();
+  expect(problemOfOwnAddress('h1:9190')).toBeUndefined();
+  expect(problemOfOwnAddress('unix:r.sock')).toContain('an absolute path');
+  expect(problemOfOwnAddress('h1')).toContain('the port is missing');
 });
 
 it('an address of either family is joined with a port', () => {
@@ -65,6 +74,8 @@ it.each`
   ${'[::A]:9190'} | ${'[::a]:9190'}             | ${true}
   ${'[::1]:9190'} | ${'[::2]:9190'}             | ${false}
   ${'H1'}         | ${'h1'}                     | ${true}
+  ${'unix:/r.s'}  | ${'unix:///r.s'}            | ${true}
+  ${'unix:/r.s'}  | ${'unix:/R.s'}              | ${false}
 `('$one and $other are the same runner: $same', ({ one, other, same }) => {
   expect(addressKey(one) === addressKey(other)).toBe(same);
 });
@@ -73,4 +84,7 @@ it('a list of addresses is checked: each must be valid, and none may be listed t
   expect(checkAddresses(['h1:1', 'h2:1', 'h1:2'])).toEqual(['h1:1', 'h2:1', 'h1:2']);
   expect(() => checkAddresses(['h1:1', 'h2'])).toThrow('runner "h2": the port is missing');
   expect(() => checkAddresses(['h1:1', 'H1:1'])).toThrow('runner H1:1 is listed twice');
+  expect(checkAddresses(['unix:/run/a', 'h1:1', 'unix:/run/b'])).toHaveLength(3);
+  expect(() => checkAddresses(['unix:/a', 'unix:///a'])).toThrow('runner unix:///a is listed twice');
+  expect(() => checkAddresses(['unix:a'])).toThrow('runner "unix:a": expected unix:/path, an absolute path');
 });

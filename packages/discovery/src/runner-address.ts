@@ -1,10 +1,13 @@
 import { isIP, isIPv6 } from 'node:net';
+import { problemOfUnixAddress, unixPathOf } from '@fnfleet/core';
 
 /**
- * Checks an address of a runner: `host:port`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
+ * Checks an address of a runner from anywhere: `host:port`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
+ * Others must not choose which unix sockets of this machine a balancer connects to.
  * @returns what is wrong, in words; undefined if it is valid
  */
 export function problemOfAddress(address: string): string | undefined {
+  if (isUnix(address)) return 'expected host:port; only FN_RUNNER_ADDRESSES may list unix sockets';
   if (address.includes('://')) return 'expected host:port, got a URL';
   const at = address.lastIndexOf(':');
   if (at < 0) return 'the port is missing: expected host:port';
@@ -17,8 +20,19 @@ export function problemOfAddress(address: string): string | undefined {
   return isHost(host) ? undefined : `${JSON.stringify(host)} is not a host`;
 }
 
+/** Checks an address that the operator of this machine has written: also allows `unix:/path`. Otherwise like `problemOfAddress`. */
+export function problemOfOwnAddress(address: string): string | undefined {
+  return isUnix(address) ? problemOfUnixAddress(address) : problemOfAddress(address);
+}
+
+function isUnix(address: string): boolean {
+  return address.startsWith('unix:');
+}
+
 /** Two spellings of one address have the same key. */
 export function addressKey(address: string): string {
+  const path = unixPathOf(address);
+  if (path !== undefined) return `unix:${path}`;
   const at = address.lastIndexOf(':');
   if (at < 0) return address.toLowerCase();
   const host = address.slice(0, at);
@@ -31,11 +45,14 @@ export function joinAddress(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** @throws Error that names an invalid address, or one that is listed twice and would get two shares */
+/**
+ * Checks a list that the operator of this machine has written.
+ * @throws Error that names an invalid address, or one that is listed twice and would get two shares
+ */
 export function checkAddresses(addresses: readonly string[]): readonly string[] {
   const seen = new Set<string>();
   for (const address of addresses) {
-    const problem = problemOfAddress(address);
+    const problem = problemOfOwnAddress(address);
     if (problem !== undefined) throw new Error(`runner ${JSON.stringify(address)}: ${problem}`);
     const key = addressKey(address);
     if (seen.has(key)) throw new Error(`runner ${address} is listed twice`);

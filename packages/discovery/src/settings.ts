@@ -5,7 +5,7 @@ import { pools } from './pool-kinds.js';
 export const discoverySettings = {
   runnerAddresses: list('FN_RUNNER_ADDRESSES', {
     defaultText: 'required, or FN_RUNNER_POOL',
-    doc: 'Static list of runners, `host:port` each.',
+    doc: 'Static list of runners: `host:port` each, or `unix:/path` for a runner on this machine with FN_GRPC_SOCKET.',
   }),
   runnerPool: text('FN_RUNNER_POOL', {
     insteadOf: 'FN_RUNNER_ADDRESSES',

@@ -1,6 +1,15 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { type DrainResult, later, Once, readSettings, type Service, type SettingsOf, systemClock } from '@fnfleet/core';
+import {
+  type DrainResult,
+  later,
+  Once,
+  readSettings,
+  type Service,
+  SettingsError,
+  type SettingsOf,
+  systemClock,
+} from '@fnfleet/core';
 import { newRegistration, registrationSettings } from '@fnfleet/discovery';
 import { createNodeApp, HttpService, httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
@@ -26,6 +35,7 @@ export const pureRunnerRole: Role = {
     const settings = given as SettingsOf<typeof runnerRoleSettings>;
     return [
       () => newRegistration({ settings, port: () => 1 }),
+      () => checkReach(settings),
       () => checkDriver(settings),
       () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders),
     ];
@@ -42,12 +52,16 @@ export const pureRunnerRole: Role = {
       isEnding: () => readiness() === 'draining',
     });
     const state = () => (readiness() === 'ready' && drain.isSuspended ? 'suspended' : readiness());
-    const name = () => settings.runnerName ?? `${hostname()}:${runner.address.port}`;
+    const name = () => settings.runnerName ?? `${hostname()}:${settings.grpcSocket ?? runner.address.port}`;
+    const grpcAddress = () =>
+      settings.grpcSocket === undefined
+        ? `${settings.bindAddress}:${runner.address.port}`
+        : `unix:${settings.grpcSocket}`;
     const report = () =>
       runnerReport({
         name: name(),
         state: state(),
-        grpcAddress: `${settings.bindAddress}:${runner.address.port}`,
+        grpcAddress: grpcAddress(),
         load: runner.load,
         agent,
         driver,
@@ -71,7 +85,7 @@ export const pureRunnerRole: Role = {
     });
     const runner = newPureRunner({
       agent,
-      listen: `${settings.bindAddress}:${settings.grpcPort}`,
+      listen: settings.grpcSocket ? `unix:${settings.grpcSocket}` : `${settings.bindAddress}:${settings.grpcPort}`,
       tls: security.members,
       maxStreams: settings.maxStreams,
       maxConnections: settings.maxGrpcConnections,
@@ -93,10 +107,18 @@ export const pureRunnerRole: Role = {
     return {
       // Services drain in reverse order: the runner is unregistered before it refuses calls.
       service: new ServiceGroup([http, runner, ...(registration ? [registration] : [])]),
-      addresses: () => ({ http: http.address.url, grpc: `${settings.bindAddress}:${runner.address.port}` }),
+      addresses: () => ({ http: http.address.url, grpc: grpcAddress() }),
     };
   },
 };
+
+/** @throws SettingsError if balancers would find the runner at an address where it does not listen */
+function checkReach({ grpcSocket, register }: SettingsOf<typeof runnerRoleSettings>): void {
+  if (grpcSocket === undefined || register === undefined) return;
+  throw new SettingsError([
+    'FN_GRPC_SOCKET: cannot be used with FN_REGISTER, because balancers find registered runners by host and port',
+  ]);
+}
 
 /** The settings that limit what the runner accepts, for operators. */
 function limitsOf(settings: SettingsOf<typeof runnerRoleSettings>) {

@@ -16,7 +16,7 @@ export interface GrpcRunnerOptions extends ChannelOptions {
   readonly statusTimeoutMs?: number;
 }
 
-/** A runner reached over gRPC at `host:port`. Connects with the first call. */
+/** A runner reached over gRPC at `host:port` or `unix:/path`. Connects with the first call. */
 export function newGrpcRunner(address: string, options: GrpcRunnerOptions = {}): Runner {
   return new GrpcRunner(address, options);
 }

@@ -12,12 +12,11 @@ import {
 } from '@fnfleet/protocol';
 import { AuxiliaryServices } from './auxiliary/auxiliary-services.js';
 import type { RunnerMethodsOptions } from './auxiliary/runner-methods.js';
-import { GrpcPort, type PortConnection } from './grpc-port.js';
+import { GrpcPort, type ListenAddress, type PortConnection } from './grpc-port.js';
 import type { MemberCheck } from './member-server.js';
 
 export interface GrpcListenerOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly at: ListenAddress;
   readonly tls?: MemberCheck;
   /** Maximum number of open engagements, per connection and in total. */
   readonly maxStreams: number;

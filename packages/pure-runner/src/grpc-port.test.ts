@@ -30,8 +30,7 @@ const losses: (StreamLoss | undefined)[] = [];
 
 function options(): GrpcPortOptions {
   return {
-    host: '127.0.0.1',
-    port: 0,
+    at: { host: '127.0.0.1', port: 0 },
     maxStreams: 10,
     maxConnections: 3,
     maxConnectionsPerAddress: 3,
@@ -234,7 +233,7 @@ it('refused connections, lost balancers and closed connections are logged', asyn
 it('a port in use is reported with the settings that choose it', async () => {
   await start();
   const { port: taken } = port.address;
-  const second = new GrpcPort({ ...options(), port: taken });
+  const second = new GrpcPort({ ...options(), at: { host: '127.0.0.1', port: taken } });
   await expect(second.ready).rejects.toThrow(`cannot listen on 127.0.0.1:${taken} (FN_GRPC_PORT, FN_BIND_ADDRESS): `);
 });
 

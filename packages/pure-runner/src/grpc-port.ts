@@ -1,7 +1,11 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type Clock, isLoopback, type Logger, type Timer, TurnoverMap } from '@fnfleet/core';
 import { Connection, DeliveryReceipts, type HeaderList, type Http2Stream, KeepaliveMonitor } from '@fnfleet/protocol';
-import { type MemberCheck, newMemberServer } from './member-server.js';
+import { type MemberCheck, memberGate, newMemberServer } from './member-server.js';
+import { SocketFile } from './socket-file.js';
+
+/** Port 0 takes a free one. With a path, the port is a unix socket. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** One connection of the port. */
 export interface PortConnection {
@@ -11,9 +15,7 @@ export interface PortConnection {
 }
 
 export interface GrpcPortOptions {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
+  readonly at: ListenAddress;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
   /** Maximum number of open streams per connection. */
@@ -45,9 +47,11 @@ const STUCK_TIMEOUTS = 4;
 /** How long a balancer may leave the rest of a complete response unread, milliseconds. */
 const STALLED_MS = 300_000;
 
-/** A TCP connection, from its acceptance. */
+/** A connection, from its acceptance. */
 interface Guest {
+  readonly key: string;
   readonly socket: Socket;
+  /** For limits and logs. */
   readonly address: string;
   /** Runs until the handshake is complete. */
   handshakeTimer: Timer | undefined;
@@ -55,28 +59,32 @@ interface Guest {
   keepalive: KeepaliveMonitor | undefined;
 }
 
-/** The HTTP/2 port of a runner and its connections, from listening to the last close. */
+/** The address of all connections over a unix socket. */
+const THIS_MACHINE = 'unix';
+
+/** The HTTP/2 port of a runner, or its unix socket, and its connections, from listening to the last close. */
 export class GrpcPort {
   readonly ready: Promise<void>;
   private readonly server: Server;
-  /** By remote address and port, in order of arrival. */
+  /** Undefined for a TCP port. */
+  private readonly file: SocketFile | undefined;
+  /** By remote address and port, or for a unix socket by number, in order of arrival. */
   private readonly guests = new TurnoverMap<string, Guest>();
   private bound: AddressInfo | undefined;
   private refused = 0;
+  private arrivals = 0;
+  private closing = false;
 
   constructor(private readonly options: GrpcPortOptions) {
-    const { tls } = options;
-    this.server = tls
-      ? newMemberServer(tls, (socket) => this.greet(socket))
-      : createServer({ noDelay: true }, (socket) => this.greet(socket));
-    // Runs before `greet`; with TLS it gets the underlying socket.
-    this.server.prependListener('connection', (socket: Socket) => this.accept(socket));
+    this.file = 'path' in options.at ? new SocketFile(options.at.path) : undefined;
+    this.server = this.newServer();
     this.ready = this.listen();
     this.ready.catch(() => undefined); // callers of `ready` see the error
   }
 
-  /** The address that it listens or listened on; available once `ready`. */
+  /** The address that it listens or listened on; available once `ready`. @throws Error for a unix socket */
   get address(): AddressInfo {
+    if (this.file !== undefined) throw new Error('the runner listens on a unix socket, not on a port');
     if (this.bound === undefined) throw new Error('the runner does not listen yet');
     return this.bound;
   }
@@ -88,7 +96,11 @@ export class GrpcPort {
 
   /** Stops listening, sends GOAWAY to balancers, and waits for open streams. Resolves when all connections are closed. */
   async closeGracefully(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.closing = true;
+    const closed = new Promise<void>((resolve) => {
+      if (this.file) this.file.close(this.server, resolve);
+      else this.server.close(() => resolve());
+    });
     for (const { connection, socket } of [...this.guests.values()]) {
       if (connection) connection.closeGracefully();
       else socket.destroy();
@@ -104,20 +116,43 @@ export class GrpcPort {
     }
   }
 
-  private accept(socket: Socket): void {
-    const { remoteAddress, remotePort } = socket;
+  private newServer(): Server {
+    const { tls } = this.options;
+    if (tls !== undefined && this.file === undefined) {
+      const server = newMemberServer(tls, (socket) => this.greet(socket, this.guests.get(tcpKey(socket))));
+      // Before TLS begins. Afterwards Node does not tell which connection a TLS socket is on, but they have the same addresses.
+      return server.prependListener('connection', (socket: Socket) => this.accept(socket));
+    }
+    const admit = tls && memberGate(tls);
+    return createServer({ noDelay: true }, (socket) => {
+      const guest = this.accept(socket);
+      if (guest === undefined) return;
+      if (admit) admit(socket, (secured) => this.greet(secured, guest));
+      else this.greet(socket, guest);
+    });
+  }
+
+  /** @returns undefined if there is no room for it */
+  private accept(socket: Socket): Guest | undefined {
     socket.on('error', () => undefined); // `close` follows
-    if (remoteAddress === undefined || !this.hasRoomFor(remoteAddress)) return void socket.destroy();
-    const key = `${remoteAddress} ${remotePort}`;
+    const address = this.file === undefined ? socket.remoteAddress : THIS_MACHINE;
+    if (address === undefined || !this.hasRoomFor(address)) {
+      socket.destroy();
+      return undefined;
+    }
+    this.arrivals += 1;
+    const key = this.file === undefined ? tcpKey(socket) : `${this.arrivals}`;
     const guest: Guest = {
+      key,
       socket,
-      address: remoteAddress,
+      address,
       handshakeTimer: this.options.clock.after(HANDSHAKE_MS, () => this.drop(guest)),
       connection: undefined,
       keepalive: undefined,
     };
     this.guests.set(key, guest);
-    socket.once('close', () => this.forget(key, guest));
+    socket.once('close', () => this.forget(guest));
+    return guest;
   }
 
   /** A connection without a completed handshake makes room for a new one; others keep their places. */
@@ -145,20 +180,18 @@ export class GrpcPort {
     guest.connection?.destroy(new Error('no HTTP/2 handshake in time'));
     guest.socket.destroy();
     // Its place is free at once, although `close` is emitted later.
-    for (const [key, other] of this.guests) if (other === guest) this.forget(key, guest);
+    this.forget(guest);
   }
 
-  private forget(key: string, guest: Guest): void {
+  private forget(guest: Guest): void {
     guest.handshakeTimer?.cancel();
     guest.handshakeTimer = undefined;
     guest.keepalive?.close();
-    if (this.guests.get(key) === guest) this.guests.delete(key);
+    if (this.guests.get(guest.key) === guest) this.guests.delete(guest.key);
   }
 
   /** Serves a plain connection, or a TLS connection of a member of the fleet. */
-  private greet(socket: Socket): void {
-    const key = `${socket.remoteAddress} ${socket.remotePort}`;
-    const guest = this.guests.get(key);
+  private greet(socket: Socket, guest: Guest | undefined): void {
     if (guest === undefined || guest.connection !== undefined) return void socket.destroy();
     const { maxStreams, onStream, logger, keepaliveTimeoutMs } = this.options;
     const everyMs = Math.min(KEEPALIVE_CHECK_MS, keepaliveTimeoutMs / 4);
@@ -178,13 +211,13 @@ export class GrpcPort {
         onFault: (error) => logger.error('reset a stream after an internal error', { error }),
         onClose: (error) => {
           logger.debug('connection closed', { balancer: guest.address, error });
-          this.forget(key, guest);
+          this.forget(guest);
         },
       },
     });
     guest.connection = connection;
     guest.keepalive = this.watch(connection, guest.address, everyMs);
-    const from = { connection, receipts: crossesNetwork(socket) ? new DeliveryReceipts(connection) : undefined };
+    const from = { connection, receipts: this.crossesNetwork(socket) ? new DeliveryReceipts(connection) : undefined };
   }
 
   /** Calls of a balancer that is gone must not occupy containers. */
@@ -208,21 +241,34 @@ export class GrpcPort {
     });
   }
 
-  private listen(): Promise<void> {
-    const { host, port } = this.options;
-    return new Promise((resolve, reject) => {
-      this.server.once('error', (error: Error) =>
-        reject(new Error(`cannot listen on ${host}:${port} (FN_GRPC_PORT, FN_BIND_ADDRESS): ${error.message}`)),
-      );
-      this.server.listen(port, host, () => {
-        this.bound = this.server.address() as AddressInfo;
-        resolve();
+  private async listen(): Promise<void> {
+    const { at } = this.options;
+    const [where, settings] =
+      'path' in at ? [at.path, 'FN_GRPC_SOCKET'] : [`${at.host}:${at.port}`, 'FN_GRPC_PORT, FN_BIND_ADDRESS'];
+    try {
+      await this.file?.claim();
+      if (this.closing) throw new Error('the runner is shutting down');
+      await new Promise<void>((resolve, reject) => {
+        this.server.once('error', reject);
+        const onListening = () => {
+          this.bound = this.server.address() as AddressInfo;
+          resolve();
+        };
+        if ('path' in at) this.file?.listen(this.server, onListening);
+        else this.server.listen(at.port, at.host, onListening);
       });
-    });
+    } catch (error) {
+      throw new Error(`cannot listen on ${where} (${settings}): ${(error as Error).message}`);
+    }
+  }
+
+  /** Between processes of one machine, sent data arrives unless the receiver has ended. */
+  private crossesNetwork({ remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>): boolean {
+    if (this.file !== undefined) return false;
+    return remoteAddress === undefined || (remoteAddress !== localAddress && !isLoopback(remoteAddress));
   }
 }
 
-/** Between processes of one machine, sent data arrives unless the receiver has ended. */
-function crossesNetwork({ remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>): boolean {
-  return remoteAddress === undefined || (remoteAddress !== localAddress && !isLoopback(remoteAddress));
+function tcpKey({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${remoteAddress} ${remotePort}`;
 }

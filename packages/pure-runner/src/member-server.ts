@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from '@fnfleet/core';
 import { judgePeer, keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/tls';
@@ -17,16 +18,38 @@ const MAX_REMEMBERED = 100;
  * A TLS server that passes on the connections of members of the fleet, and closes all others before any data is exchanged. If
  * the identity has no CA, no certificates are requested and every client is a member.
  */
-export function newMemberServer(
-  { identity, allowedNames, logger }: MemberCheck,
-  onMember: (socket: tls.TLSSocket) => void,
-): tls.Server {
+export function newMemberServer(check: MemberCheck, onMember: (socket: tls.TLSSocket) => void): tls.Server {
+  const server = newServer(check, refusalLog(check.logger), onMember);
+  keepCurrent(server, check.identity);
+  return server;
+}
+
+/**
+ * The same for connections that another server has accepted, if it must be known which of them a member came through. Over a unix
+ * socket they have no addresses that would show it.
+ */
+export function memberGate(check: MemberCheck): (socket: Socket, onMember: (socket: tls.TLSSocket) => void) => void {
+  const logRefusal = refusalLog(check.logger);
+  // A server for each connection, which never listens. It has the identity of this moment.
+  return (socket, onMember) => void newServer(check, logRefusal, onMember).emit('connection', socket);
+}
+
+type RefusalLog = (reason: string, address: string | undefined) => void;
+
+function refusalLog(logger: Logger): RefusalLog {
   const seen = new Set<string>();
-  const logRefusal = (reason: string, address: string | undefined) => {
+  return (reason, address) => {
     const first = !seen.has(reason) && seen.size < MAX_REMEMBERED;
     if (first) seen.add(reason);
     logger[first ? 'warn' : 'debug']('connection refused', { reason, address });
   };
+}
+
+function newServer(
+  { identity, allowedNames }: MemberCheck,
+  logRefusal: RefusalLog,
+  onMember: (socket: tls.TLSSocket) => void,
+): tls.Server {
   // Verified here, because Node would close the connection without reporting why.
   const options = { ...serverTlsOptions(identity), rejectUnauthorized: false, ALPNProtocols: ['h2'], noDelay: true };
   const server = tls.createServer(options, (socket) => {
@@ -39,6 +62,5 @@ export function newMemberServer(
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     logRefusal(error.code ?? error.message, socket.remoteAddress);
   });
-  keepCurrent(server, identity);
   return server;
 }

@@ -3,6 +3,7 @@ import type { Agent } from '@fnfleet/agent';
 import {
   type Clock,
   type DrainResult,
+  hostOfAddress,
   IdGenerator,
   InflightTracker,
   type Logger,
@@ -10,11 +11,13 @@ import {
   type Service,
   silentLogger,
   systemClock,
+  unixPathOf,
 } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
 import type { ConfigureRunner } from './auxiliary/runner-methods.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
+import type { ListenAddress } from './grpc-port.js';
 import type { FunctionLogs } from './logs/function-logs.js';
 import type { MemberCheck } from './member-server.js';
 import { EngagementCounters, RunnerLoad } from './runner-load.js';
@@ -24,7 +27,7 @@ import { type CustomHealth, StatusImage } from './status-image.js';
 export interface PureRunnerOptions {
   /** Executes the calls; closed together with the runner. */
   readonly agent: Agent;
-  /** `host:port` to listen on. Port 0 takes a free one. Default `0.0.0.0:9190`. */
+  /** `host:port` to listen on, where port 0 takes a free one, or `unix:/path`. Default `0.0.0.0:9190`. */
   readonly listen?: string;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
@@ -65,7 +68,7 @@ export interface PureRunnerOptions {
 }
 
 export interface PureRunner extends Service {
-  /** The address it listens on, once `ready`. */
+  /** The address it listens on, once `ready`. @throws Error if that is a unix socket */
   readonly address: AddressInfo;
   /** The load that it reports to balancers. */
   readonly load: LoadReport;
@@ -109,10 +112,8 @@ class PureRunnerService implements PureRunner {
     const counters = new EngagementCounters();
     this.ownLoad = new RunnerLoad(agent, counters);
     const run = engagementRunner({ agent, clock, logger, load: this.ownLoad, detached, statusImage });
-    const listen = options.listen ?? DEFAULT_LISTEN;
     this.listener = new GrpcListener({
-      host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
-      port: Number(listen.slice(listen.lastIndexOf(':') + 1)),
+      at: listenAddress(options.listen ?? DEFAULT_LISTEN),
       tls: options.tls,
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
       maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
@@ -192,6 +193,13 @@ class PureRunnerService implements PureRunner {
   close(): Promise<void> {
     return this.closing.call();
   }
+}
+
+function listenAddress(listen: string): ListenAddress {
+  const path = unixPathOf(listen);
+  return path === undefined
+    ? { host: hostOfAddress(listen), port: Number(listen.slice(listen.lastIndexOf(':') + 1)) }
+    : { path };
 }
 
 function statusReporter(

@@ -1,4 +1,4 @@
-import { bytes, flag, integer, MIB, text } from '@fnfleet/core';
+import { bytes, flag, integer, MIB, problemOfUnixAddress, structured, text, unixPathOf } from '@fnfleet/core';
 
 export const logSettings = {
   logBufferBytes: bytes('FN_LOG_BUFFER_BYTES', {
@@ -20,8 +20,11 @@ export const pureRunnerSettings = {
     max: 65535,
     doc: 'Port of the gRPC service. 0 selects a free port.',
   }),
+  grpcSocket: structured('FN_GRPC_SOCKET', '`unix:/path`', socketPath, {
+    doc: 'Unix socket of the gRPC service, in place of FN_GRPC_PORT: for balancers on the same machine, which list it in FN_RUNNER_ADDRESSES. Only the user of the runner and root may connect. The directory is created if it does not exist.',
+  }),
   runnerName: text('FN_RUNNER_NAME', {
-    defaultText: 'the host name and the port of the gRPC service',
+    defaultText: 'the host name and the port or socket of the gRPC service',
     doc: 'Name of this runner for operators. It must be unique in the fleet.',
   }),
   maxStreams: integer('FN_GRPC_MAX_STREAMS', {
@@ -38,7 +41,7 @@ export const pureRunnerSettings = {
   maxGrpcConnectionsPerAddress: integer('FN_GRPC_MAX_CONNECTIONS_PER_ADDRESS', {
     default: 256,
     min: 1,
-    doc: 'How many of these may come from one address.',
+    doc: 'How many of these may come from one address; all that come over FN_GRPC_SOCKET count as one.',
   }),
   statusImage: text('FN_STATUS_IMAGE', {
     doc: 'Image that is run to answer `Status` (it reserves no memory or CPU; results are cached for 1.5 s). Functions cannot use it. Unset: `Status` has only counters and load.',
@@ -60,3 +63,11 @@ export const pureRunnerSettings = {
     doc: 'Accept detached calls (`Fn-Invoke-Type: detached`), which are answered with 202 when they start. They end when the balancer that placed them ends. Off: 501.',
   }),
 } as const;
+
+/** @returns the path. @throws Error */
+function socketPath(address: string): string {
+  const path = unixPathOf(address);
+  const problem = problemOfUnixAddress(address);
+  if (path === undefined || problem !== undefined) throw new Error(problem);
+  return path;
+}

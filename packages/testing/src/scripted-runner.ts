@@ -38,10 +38,11 @@ export interface ScriptedRunner {
  * A runner that a test controls: a real gRPC peer on a real socket. It uses another gRPC implementation than the balancer's
  * transport, so that the two verify each other.
  * @param options.status the answer to `Status`, with the field names of `proto/runner.proto`
+ * @param options.at where it listens: a free port, or `unix:/path`
  */
 export async function startScriptedRunner(
   script: (engagement: ScriptedEngagement) => void | Promise<void>,
-  { status = {} }: { readonly status?: object } = {},
+  { status = {}, at = '127.0.0.1:0' }: { readonly status?: object; readonly at?: string } = {},
 ): Promise<ScriptedRunner> {
   const engagements: ScriptedEngagement[] = [];
   const server = new Server({ 'grpc.max_concurrent_streams': 1000 });
@@ -60,12 +61,12 @@ export async function startScriptedRunner(
     },
   });
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(at, ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     );
   });
   return {
-    address: `127.0.0.1:${port}`,
+    address: at.startsWith('unix:') ? at : `127.0.0.1:${port}`,
     engagements,
     async close() {
       server.forceShutdown();

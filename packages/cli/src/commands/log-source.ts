@@ -1,3 +1,4 @@
+import { unixPathOf } from '@fnfleet/core';
 import { InvalidArgumentError, Option } from 'commander';
 import type { FleetAccess } from '../access/fleet-access.js';
 import { collectThroughBalancer } from '../logs/collect-through-balancer.js';
@@ -40,7 +41,9 @@ export async function runnersOf(
 /** The option is repeatable. */
 function addresses(value: string, previous: readonly string[] = []): readonly string[] {
   const given = names(value);
-  const wrong = given.find((address) => !/^(\[[^\]]+\]|[^\s:]+):\d+$/.test(address));
-  if (wrong !== undefined) throw new InvalidArgumentError(`expected host:port, got ${JSON.stringify(wrong)}.`);
+  const isAddress = (text: string) => /^(\[[^\]]+\]|[^\s:]+):\d+$/.test(text) || unixPathOf(text) !== undefined;
+  const wrong = given.find((address) => !isAddress(address));
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`expected host:port or unix:/path, got ${JSON.stringify(wrong)}.`);
   return [...new Set([...previous, ...given])];
 }

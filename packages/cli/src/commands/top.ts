@@ -6,7 +6,7 @@ import type { Fetch } from '../access/secure-fetch.js';
 import { ApiClient } from '../api-client.js';
 import { ask } from '../operate/ask.js';
 import { type AskedBalancer, askBalancers, attention, isHeard } from '../operate/balancers.js';
-import { httpUrlOf } from '../operate/find-runner.js';
+import { readingUrlOf } from '../operate/find-runner.js';
 import { formatStatus } from '../operate/format-status.js';
 import { FunctionNames } from '../operate/function-names.js';
 import { showLive } from '../operate/show-live.js';
@@ -100,8 +100,10 @@ async function busiestFunctions(
   fetch: Fetch,
   secure: boolean,
 ): Promise<FunctionTotals[]> {
-  const runners = balancers.filter(isHeard).flatMap(({ fleet }) => fleet.runners);
-  const urls = new Set(runners.map((runner) => httpUrlOf(runner, secure)).filter((url) => url !== undefined));
+  const found = balancers
+    .filter(isHeard)
+    .flatMap(({ url, fleet }) => fleet.runners.map((runner) => readingUrlOf(runner, url, secure)));
+  const urls = new Set(found.filter((url) => url !== undefined));
   const answers = await Promise.all(
     [...urls].map((url) => ask<HotFunctions>(fetch, `${url}/runner`, HOT_FUNCTIONS).catch(() => undefined)),
   );

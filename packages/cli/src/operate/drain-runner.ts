@@ -19,6 +19,9 @@ type InHand = Pick<RunnerAnswer, 'in_hand'>;
 const IN_HAND = { fields: { in_hand: 'number' } } as const;
 const TOLD = { fields: { in_hand: 'number', state: 'string' } } as const;
 
+const ONLY_THROUGH_BALANCER =
+  'a runner with a unix socket is on the machine of its balancer, which does not reach its HTTP port';
+
 /** How a runner was drained: it refuses calls at our request or a balancer's, or the balancers offer it none. */
 export interface Drained {
   readonly runner: string;
@@ -49,12 +52,13 @@ export async function drainRunner(wanted: string, options: DrainOptions, deps: D
   const balancers = await deps.balancers();
   const [line] = findRunner(balancers, wanted) as [RunnerLine];
   if (!options.force) refuseTheLast(line, balancers);
-  const url = options.cordon ? undefined : httpUrlOf(line, deps.secure);
-  if (url === undefined) {
-    const note = options.cordon ? undefined : 'the runner does not report an HTTP port';
-    return await cordon(line.address, balancers, deps, note);
+  if (options.cordon) return await cordon(line.address, balancers, deps, undefined);
+  if (line.http_port === undefined) {
+    return await cordon(line.address, balancers, deps, 'the runner does not report an HTTP port');
   }
+  const url = httpUrlOf(line, deps.secure);
   try {
+    if (url === undefined) throw new Error(ONLY_THROUGH_BALANCER);
     return await tellRunner(url, line.address, deps);
   } catch (error) {
     // A runner that refuses our credentials must not be drained through a balancer instead.
@@ -190,9 +194,10 @@ function isInPool(address: string, balancers: readonly AskedBalancer[]): boolean
 }
 
 async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: DrainDeps) {
+  if (line.http_port === undefined) return { state: undefined };
   const url = httpUrlOf(line, deps.secure);
-  if (url === undefined) return { state: undefined };
   try {
+    if (url === undefined) throw new Error(ONLY_THROUGH_BALANCER);
     return await resumeRunner(url, deps);
   } catch (error) {
     const told = error instanceof RefusedError ? undefined : await throughBalancer(line, deps);

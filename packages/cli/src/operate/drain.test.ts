@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { RunnerLine } from '@fnfleet/operator-api';
 import type { AskedBalancer } from './balancers.js';
 import { callsInHand, type DrainDeps, drainRunner, undrainRunner } from './drain-runner.js';
+import { readingUrlOf } from './find-runner.js';
 
 /** What was asked of the runner's HTTP port, and of the balancer. */
 const asked: string[] = [];
@@ -66,6 +67,30 @@ it('drains the runner at the host of its address and the port that it reports', 
   expect(drained).toMatchObject({ way: 'runner', at: [`http://127.0.0.1:${port}`], inHand: 2 });
   expect(await callsInHand(drained, having)).toBe(2);
   expect(asked).toEqual(['POST /drain', 'GET /runner']);
+});
+
+it('a runner with a unix socket is drained through its balancer: only on its machine is its port that of the runner', async () => {
+  throughBalancer = 200;
+  // Here, another runner has that port.
+  const having = deps([line('unix:/run/r.sock', { http_port: port }), line('b:1')]);
+  expect(await drainRunner('unix:///run/r.sock', OPTIONS, having)).toMatchObject({
+    way: 'through balancer',
+    inHand: 2,
+  });
+  expect(await undrainRunner('/run/r.sock', having)).toMatchObject({ state: 'draining' });
+  throughBalancer = 502;
+  expect(await drainRunner('unix:/run/r.sock', OPTIONS, having)).toMatchObject({
+    way: 'cordon',
+    note: expect.stringContaining('is on the machine of its balancer'),
+  });
+  expect(asked).toEqual(['PUT /fleet/cordons/unix%3A%2Frun%2Fr.sock']);
+});
+
+it('for reading, a runner with a unix socket has its HTTP port where its balancer has', () => {
+  const runner = line('unix:/run/r.sock', { http_port: 8082 });
+  expect(readingUrlOf(runner, 'https://lb.example:8081', true)).toBe('https://lb.example:8082');
+  expect(readingUrlOf(line('h1:9190', { http_port: 8082 }), 'http://lb.example:8081', false)).toBe('http://h1:8082');
+  expect(readingUrlOf(line('unix:/run/r.sock'), 'http://lb.example:8081', false)).toBeUndefined();
 });
 
 it('cordons an Fn runner on every balancer', async () => {

@@ -1,3 +1,4 @@
+import { unixPathOf } from '@fnfleet/core';
 import { addressKey } from '@fnfleet/discovery';
 import type { RunnerLine } from '@fnfleet/operator-api';
 import { type AskedBalancer, isHeard } from './balancers.js';
@@ -28,7 +29,7 @@ export function findRunner(balancers: readonly AskedBalancer[], wanted: string):
 }
 
 function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(':')).toLowerCase();
+  return unixPathOf(address) ?? address.slice(0, address.lastIndexOf(':')).toLowerCase();
 }
 
 function namesOf(runners: readonly RunnerLine[]): string {
@@ -39,9 +40,21 @@ function namesOf(runners: readonly RunnerLine[]): string {
 /**
  * The HTTP URL of a runner, made of the host of its address and the HTTP port that it reports.
  * @param secure whether the fleet uses TLS: then both ports of a runner do
- * @returns undefined if the runner reports no HTTP port
+ * @returns undefined if the runner reports no HTTP port, or has a unix socket, because that may be on the machine of its balancer
  */
 export function httpUrlOf({ address, http_port: port }: RunnerLine, secure: boolean): string | undefined {
-  if (port === undefined) return undefined;
+  if (port === undefined || unixPathOf(address) !== undefined) return undefined;
   return `${secure ? 'https' : 'http'}://${address.slice(0, address.lastIndexOf(':'))}:${port}`;
+}
+
+/**
+ * The same for reading, where asking another runner by mistake does no harm: a runner with a unix socket has its HTTP port where its
+ * balancer has.
+ * @param balancer URL of a balancer that has the runner
+ */
+export function readingUrlOf(runner: RunnerLine, balancer: string, secure: boolean): string | undefined {
+  const { address, http_port: port } = runner;
+  if (port === undefined || unixPathOf(address) === undefined) return httpUrlOf(runner, secure);
+  const url = new URL(balancer);
+  return `${url.protocol}//${url.hostname}:${port}`;
 }

@@ -1,10 +1,9 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
+import { type Clock, count, FnError, isDeserted, type Logger, Once } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
 import type { HealthView } from '../driver-health.js';
 import type { Iofs } from '../iofs/iofs.js';
-import { isDeserted } from '../socket-liveness.js';
 import { throwIfAborted, untilAborted } from '../waiting.js';
 import { removeContainer } from './container-removal.js';
 import type { Engine } from './engine.js';

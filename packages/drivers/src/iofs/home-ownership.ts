@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { isDeserted } from '@fnfleet/core';
 import { formatIdentity, ownIdentity, parseIdentity } from '../runner-identity.js';
-import { isDeserted } from '../socket-liveness.js';
 
 export const HOME_PREFIX = 'fnfleet';
 const OWNER = 'owner';

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Clock, type Logger, Once, systemClock } from '@fnfleet/core';
+import { type Clock, type Logger, Once, SOCKET_PATH_MAX_BYTES, systemClock } from '@fnfleet/core';
 import { SOCKETS_DISK_REMEDY } from '../machine-troubles.js';
 import { DirectoryRemover } from './directory-remover.js';
 import { HOME_PREFIX, HomeOwnership, isAbandoned, listHomes, MARKS } from './home-ownership.js';
@@ -14,8 +14,6 @@ import { mountsBelow, mountTmpfs, unmount } from './tmpfs.js';
 const REMOVE_HOME_MS = 2_000;
 /** Created to find out whether the engine sees a tmpfs. */
 const TRIAL = 'trial';
-/** Maximum length of the path of a unix socket, without the final NUL. */
-const SOCKET_PATH_MAX_BYTES = 107;
 
 export interface IofsHomeOptions {
   /** Where the home is created. Unset: the temporary directory of the system. */

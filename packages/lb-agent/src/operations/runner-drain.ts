@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { FnError, MIB, printableLine } from '@fnfleet/core';
+import { FnError, hostOfAddress, MIB, printableLine } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { CollectorSession } from '@fnfleet/protocol';
 import { clientTlsOptions } from '@fnfleet/tls';
@@ -49,7 +49,7 @@ async function tell(
   port: number,
   { tls, token }: RunnerDrainOptions,
 ): Promise<string> {
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const host = hostOfAddress(address);
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const target = { method, host, port, path: '/drain', headers, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {

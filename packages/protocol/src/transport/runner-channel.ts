@@ -2,12 +2,14 @@ import {
   BINARY_TRACE_HEADER,
   type Clock,
   encodeBinaryTrace,
+  hostOfAddress,
   type Logger,
   Once,
   silentLogger,
   systemClock,
   TRACE_STATE_HEADER,
   traceStateOf,
+  unixPathOf,
 } from '@fnfleet/core';
 import type { EngageOptions, Engaging } from '../engage/balancer-session.js';
 import { MAX_MESSAGE_BYTES } from '../engage/messages.js';
@@ -157,7 +159,8 @@ export class RunnerChannel implements Engaging {
       [':method', 'POST'],
       [':scheme', this.scheme],
       [':path', path],
-      [':authority', this.address],
+      // gRPC's name for whoever listens on a unix socket; a path is not allowed here.
+      [':authority', unixPathOf(this.address) === undefined ? this.address : hostOfAddress(this.address)],
       ['content-type', 'application/grpc'],
       ['te', 'trailers'],
       ['user-agent', 'fnfleet'],

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { type Clock, Deferred, type Logger, type Timer } from '@fnfleet/core';
+import { type Clock, Deferred, hostOfAddress, type Logger, type Timer, unixPathOf } from '@fnfleet/core';
 import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/tls';
 import { Connection } from './connection.js';
 import { KeepaliveMonitor } from './keepalive-monitor.js';
@@ -29,7 +29,7 @@ type State =
 /** Our identity for a runner, and the required name of its certificate. */
 export interface RunnerTls {
   readonly identity: TlsIdentity;
-  /** Default: the host part of its address. */
+  /** Default: the host part of its address, or `localhost` for a unix socket. */
   readonly runnerName?: string;
 }
 
@@ -39,11 +39,11 @@ export function runnerPeer({ runnerName: name }: RunnerTls): ExpectedPeer {
 }
 
 export interface LinkOptions {
-  /** `host:port`; an IPv6 host is in brackets. */
+  /** `host:port`, where an IPv6 host is in brackets, or `unix:/path`. */
   readonly address: string;
   /** TLS; undefined: no TLS. */
   readonly tls?: RunnerTls;
-  /** Limit for TCP and TLS together, milliseconds. */
+  /** Limit for the connection and TLS together, milliseconds. */
   readonly connectTimeoutMs: number;
   /** First and longest delay after a failure, milliseconds. */
   readonly backoff: { readonly initialMs: number; readonly maxMs: number };
@@ -64,7 +64,7 @@ export interface LinkOptions {
  */
 const STREAM_WINDOW_BYTES = 256 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
-const TCP_KEEPALIVE_MS = 10_000;
+const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
 /** Interval between looks at a connection, milliseconds; shorter if the keepalive timeout is short. */
 const KEEPALIVE_CHECK_MS = 500;
 /** A write may take this multiple of the keepalive timeout: on a slow line, data of others is ahead of it. */
@@ -170,8 +170,9 @@ export class RunnerLink {
   }
 
   private dial(): net.Socket {
-    const { host, port } = splitAddress(this.options.address);
-    const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
+    const { address } = this.options;
+    const [host, path] = [hostOfAddress(address), unixPathOf(address)];
+    const base = path === undefined ? { ...TCP_OPTIONS, host, port: portOf(address) } : { path };
     if (!this.options.tls) return net.connect(base);
     const ours = clientTlsOptions(this.options.tls.identity, host, runnerPeer(this.options.tls));
     return tls.connect({ ...base, ALPNProtocols: ['h2'], ...ours });
@@ -282,7 +283,6 @@ export class RunnerLink {
 const NO_WORD =
   'closed before the first frame: the runner may reject our certificate (see its FN_TLS_CA, FN_TLS_ALLOWED_NAMES)';
 
-export function splitAddress(address: string): { host: string; port: number } {
-  const at = address.lastIndexOf(':');
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1));
 }

@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Connection } from './connection.js';
 import { encodeHeaders } from './hpack/encoder.js';
@@ -30,15 +33,18 @@ const server = require('node:net').createServer((socket) => {
   });
   server.close();
 });
-server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+server.listen(workerData.at, () => parentPort.postMessage(server.address()));
 `;
 
 /** Two calls are under way when the peer refuses the first of them and leaves; this end writes before it reads. */
-async function goneWhileWriting(ends: string): Promise<{ refused: StreamEvents; other: StreamEvents; reason: string }> {
+async function goneWhileWriting(
+  ends: string,
+  at: net.ListenOptions,
+): Promise<{ refused: StreamEvents; other: StreamEvents; reason: string }> {
   const done = new SharedArrayBuffer(4);
-  const peer = new Worker(PEER, { eval: true, workerData: { done, hello: SETTINGS } });
-  const [port] = await once(peer, 'message');
-  const socket = net.connect({ port, host: '127.0.0.1' });
+  const peer = new Worker(PEER, { eval: true, workerData: { at, done, hello: SETTINGS } });
+  const [bound] = await once(peer, 'message');
+  const socket = typeof bound === 'string' ? net.connect(bound) : net.connect(bound.port, bound.address);
   await once(socket, 'connect');
   const ready = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<Error>();
@@ -72,12 +78,17 @@ async function goneWhileWriting(ends: string): Promise<{ refused: StreamEvents; 
   return { refused, other, reason: message };
 }
 
-it.each(['with a reset', 'as when it is killed'])(
-  'data of a peer that is gone (%s) is read, even if a write fails first',
-  async (ends) => {
-    const { refused, other, reason } = await goneWhileWriting(ends);
-    expect(reason).toMatch(/EPIPE|ECONNRESET/);
-    expect(refused.closed).toEqual([expect.objectContaining({ unprocessed: true })]);
-    expect(other.closed).toEqual([expect.objectContaining({ unprocessed: false, allDataRead: true })]);
-  },
-);
+const UNIX = path.join(mkdtempSync(path.join(tmpdir(), 'fnfleet-unread-')), 's');
+afterAll(() => rmSync(path.dirname(UNIX), { recursive: true }));
+
+it.each`
+  ends                      | over               | at
+  ${'with a reset'}         | ${'TCP'}           | ${{ port: 0, host: '127.0.0.1' }}
+  ${'as when it is killed'} | ${'TCP'}           | ${{ port: 0, host: '127.0.0.1' }}
+  ${'as when it is killed'} | ${'a unix socket'} | ${{ path: UNIX }}
+`('data of a peer that is gone ($ends) is read over $over, even if a write fails first', async ({ ends, at }) => {
+  const { refused, other, reason } = await goneWhileWriting(ends, at);
+  expect(reason).toMatch(/EPIPE|ECONNRESET/);
+  expect(refused.closed).toEqual([expect.objectContaining({ unprocessed: true })]);
+  expect(other.closed).toEqual([expect.objectContaining({ unprocessed: false, allDataRead: true })]);
+});

@@ -1,7 +1,8 @@
+import { hostOfAddress } from '@fnfleet/core';
 import { clientContext, clientTlsOptions } from '@fnfleet/tls';
 import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { GRPC_STATUS, StreamError } from '../engage/stream.js';
-import { type RunnerTls, runnerPeer, splitAddress } from '../transport/runner-link.js';
+import { type RunnerTls, runnerPeer } from '../transport/runner-link.js';
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 
@@ -9,7 +10,7 @@ import { runnerService } from './runner-proto.js';
 const NAMELESS = 'runner.invalid';
 
 export interface CollectorSession {
-  /** `host:port` of the runner. */
+  /** `host:port` of the runner, or `unix:/path`. */
   readonly address: string;
   /** Undefined: no TLS. */
   readonly tls?: RunnerTls;
@@ -55,8 +56,7 @@ function newClient({ address, tls }: CollectorSession): Client {
   // Loaded only by collectors, because balancers do not need it.
   const { Client, credentials }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js');
   if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-  const { host } = splitAddress(address);
-  const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, runnerPeer(tls));
+  const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, hostOfAddress(address), runnerPeer(tls));
   const secure = credentials.createFromSecureContext(clientContext(tls.identity), { checkServerIdentity });
   // The library would send an IP address as server name, which servers may reject.
   const options = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': servername || NAMELESS };

@@ -34,7 +34,9 @@ export class TestRunner {
     });
     const runner = newPureRunner({ agent, listen: '127.0.0.1:0', ...options });
     await runner.ready;
-    return new TestRunner(driver, agent, runner, new ScriptedBalancer(`127.0.0.1:${runner.address.port}`));
+    const { listen = '' } = options;
+    const address = listen.startsWith('unix:') ? listen : `127.0.0.1:${runner.address.port}`;
+    return new TestRunner(driver, agent, runner, new ScriptedBalancer(address));
   }
 
   /** Offers a call with a body; the test does the rest. */

@@ -19,7 +19,7 @@ import { checkApi } from './api-check.js';
 import { checkDatabase } from './database-check.js';
 import { checkEngine } from './engine-check.js';
 import { type Check, type Finding, found, ok, warn } from './finding.js';
-import { checkMemory, checkOpenFiles, checkPort, diskFinding } from './machine-checks.js';
+import { checkMemory, checkOpenFiles, checkPort, checkSocket, diskFinding } from './machine-checks.js';
 import { checkRunners, peersOf } from './runner-checks.js';
 import { checkAuthorities, checkTls } from './tls-check.js';
 
@@ -91,9 +91,10 @@ function databaseChecks(env: Environment): Checks {
 }
 
 function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Checks {
-  const { grpcPort: port } = readSettings(pureRunnerSettings, env);
+  const { grpcPort: port, grpcSocket: socket } = readSettings(pureRunnerSettings, env);
+  const address = socket === undefined ? `${dialled(host)}:${port}` : `unix:${socket}`;
   const whoIsThere = async () => {
-    const runner = newGrpcRunner(`${dialled(host)}:${port}`, { tls: ownAccess(env).tls });
+    const runner = newGrpcRunner(address, { tls: ownAccess(env).tls });
     try {
       const { about } = await runner.status();
       return about && `the running runner ${about.name}`;
@@ -101,6 +102,9 @@ function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Chec
       await runner.close();
     }
   };
+  if (socket !== undefined) {
+    return [['port', () => checkSocket(socket, { setting: 'FN_GRPC_SOCKET', whoIsThere })]];
+  }
   return [['port', () => checkPort({ setting: 'FN_GRPC_PORT', host, port, whoIsThere })]];
 }
 

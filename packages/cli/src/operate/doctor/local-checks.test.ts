@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -13,7 +15,7 @@ import { checkDatabase } from './database-check.js';
 import { checkEngine } from './engine-check.js';
 import { examine } from './examine.js';
 import { formatFindings, found } from './finding.js';
-import { checkMemory, checkOpenFiles, checkPort } from './machine-checks.js';
+import { checkMemory, checkOpenFiles, checkPort, checkSocket } from './machine-checks.js';
 import { checkTls } from './tls-check.js';
 
 let folder: string;
@@ -66,6 +68,32 @@ describe('a port', () => {
     ]);
   });
 });
+
+describe('a unix socket', () => {
+  const at = (socket: string, who?: string) =>
+    checkSocket(socket, { setting: 'FN_GRPC_SOCKET', whoIsThere: async () => who });
+
+  it.each`
+    what                                      | make                                                           | who            | verdict   | says
+    ${'nothing'}                              | ${() => undefined}                                             | ${undefined}   | ${'ok'}   | ${'is free'}
+    ${'our own runner'}                       | ${(socket: string) => listening(createServer(), socket)}       | ${'runner r1'} | ${'ok'}   | ${'is used by runner r1'}
+    ${'another process'}                      | ${(socket: string) => listening(createServer(), socket)}       | ${undefined}   | ${'fail'} | ${'is in use by another process'}
+    ${'the socket of a process that is gone'} | ${leaveSocket}                                                 | ${undefined}   | ${'ok'}   | ${'will be replaced'}
+    ${'a file'}                               | ${(socket: string) => writeFileSync(socket, '')}               | ${undefined}   | ${'fail'} | ${'is not a socket'}
+    ${'a file in place of its directory'}     | ${(socket: string) => writeFileSync(path.dirname(socket), '')} | ${undefined}   | ${'fail'} | ${'cannot create'}
+  `('with $what there: $verdict', async ({ make, who, verdict, says }) => {
+    const socket = path.join(folder, 'sockets', 'r.sock');
+    if (says === 'cannot create') rmSync(path.dirname(socket), { recursive: true, force: true });
+    else if (says !== 'is free') mkdirSync(path.dirname(socket));
+    await make(socket);
+    expect(await at(socket, who)).toMatchObject([{ check: 'port', verdict, what: expect.stringContaining(says) }]);
+  });
+});
+
+async function leaveSocket(socket: string): Promise<void> {
+  const script = `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  await once(spawn(process.execPath, ['-e', script]), 'exit');
+}
 
 it.each`
   hard           | verdict

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { access, constants, lstat, readFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import path from 'node:path';
 import { type AgentSettings, hostFilesOf, hostResources } from '@fnfleet/agent';
-import { GIB, silentLogger } from '@fnfleet/core';
+import { GIB, isDeserted, silentLogger } from '@fnfleet/core';
 import { type DiskNeed, type DriverCapabilities, diskRoom, diskTrouble } from '@fnfleet/drivers';
 import { shownBytes } from '../../terminal/output.js';
 import { type Finding, fail, ok, warn } from './finding.js';
@@ -85,6 +86,42 @@ export async function checkPort({ setting, host, port, whoIsThere }: PortToCheck
   return [
     fail('port', `${setting}: cannot listen on ${host}:${port}: ${problem.message}`, remedyFor(problem, setting)),
   ];
+}
+
+/** Checks whether a runner could listen on a unix socket, or already does. Changes nothing. */
+export async function checkSocket(
+  socket: string,
+  { setting, whoIsThere }: Pick<PortToCheck, 'setting' | 'whoIsThere'>,
+): Promise<Finding[]> {
+  const found = await lstat(socket).catch(() => undefined);
+  if (found === undefined) {
+    const problem = await problemOfCreating(socket);
+    if (problem === undefined) return [ok('port', `${setting}: ${socket} is free`)];
+    const remedy = 'let the user of the runner write there, or choose a directory where it may';
+    return [fail('port', `${setting}: cannot create ${socket}: ${problem}`, remedy)];
+  }
+  if (!found.isSocket()) {
+    return [fail('port', `${setting}: ${socket} is not a socket`, `remove it, or choose another ${setting}`)];
+  }
+  const who = await whoIsThere().catch(() => undefined);
+  if (who !== undefined) return [ok('port', `${setting}: ${socket} is used by ${who}`)];
+  if (await isDeserted(() => connect(socket))) {
+    return [ok('port', `${setting}: ${socket} is of a process that has ended, and will be replaced`)];
+  }
+  const remedy = `stop it (ss -lxp src ${socket} shows it), or choose another ${setting}`;
+  return [fail('port', `${setting}: ${socket} is in use by another process`, remedy)];
+}
+
+/** @returns why a file cannot be created with its directory, undefined if it can */
+async function problemOfCreating(file: string): Promise<string | undefined> {
+  const directory = path.dirname(file);
+  try {
+    await access(directory, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? problemOfCreating(directory) : message;
+  }
 }
 
 function remedyFor({ code }: NodeJS.ErrnoException, setting: string): string {
