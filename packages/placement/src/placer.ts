@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import type { Call, Clock } from '@fnfleet/core';
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import type { Runner } from './runner.js';
 
@@ -37,6 +37,8 @@ export interface Candidate {
   freeSlots(fnId: string): number;
   /** Mean time from offer to outcome of a function's calls on it, milliseconds. Undefined: none has succeeded yet. */
   latencyMs(fnId: string): number | undefined;
+  /** Whether it was pulling the image of this function a few seconds ago, as far as is known. */
+  isPulling(call: Pick<Call, 'fnId' | 'image'>): boolean;
   /** Share of calls it may get, above 0 up to 1: less than 1 during slow start. */
   readonly weight: number;
 }

@@ -1,4 +1,4 @@
-import { TurnoverMap } from '@fnfleet/core';
+import { LONG_AGO, TurnoverMap } from '@fnfleet/core';
 import { BackOff } from './back-off.js';
 
 /** Functions remembered per runner before those without activity are dropped. */
@@ -63,6 +63,7 @@ export class FunctionStates {
     for (const [fnId, known] of this.states) {
       this.setFree(fnId, 0, 0);
       known.refusal.clear();
+      known.pullingUntil = LONG_AGO;
     }
   }
 
@@ -94,6 +95,8 @@ export class FunctionState {
   latencyMs: number | undefined;
   /** Memory of one of its containers. */
   bytes = 0;
+  /** Its image was being pulled there when a call was last refused. */
+  pullingUntil = LONG_AGO;
   readonly refusal = new BackOff(REFUSED_FIRST_MS, REFUSED_MAX_MS);
   private free = 0;
   private freeUntil = 0;
@@ -126,7 +129,7 @@ export class FunctionState {
 
   /** Whether it can be dropped without loss. */
   isIdle(now: number): boolean {
-    return this.inFlight === 0 && this.freeSlots(now) === 0 && this.refusal.until <= now;
+    return this.inFlight === 0 && this.freeSlots(now) === 0 && this.refusal.until <= now && this.pullingUntil <= now;
   }
 }
 

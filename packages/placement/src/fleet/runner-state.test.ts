@@ -1,5 +1,5 @@
-import { RecordedMetrics } from '@fnfleet/core';
-import type { AttemptOutcome, LoadReport } from '@fnfleet/protocol';
+import { PeerError, RecordedMetrics } from '@fnfleet/core';
+import { type AttemptOutcome, type LoadReport, NOTHING_CHECKED, type RunnerAbout } from '@fnfleet/protocol';
 import { BUSY, FINISHED, FleetFixture, MB, requestFor } from '../test-fixture.js';
 
 const metrics = RecordedMetrics.install();
@@ -319,5 +319,61 @@ describe('a skipped runner is checked again', () => {
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 2_000);
     fixture.at(0).offered(requestFor());
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBeUndefined();
+  });
+});
+
+describe('a runner that pulls the image of a function', () => {
+  const IMAGE_COMES: AttemptOutcome = {
+    kind: 'failed',
+    blame: 'balancer',
+    error: new PeerError(503, 'The image is being pulled', 'platform', '', 3_600),
+  };
+  const slow = { fnId: 'slow', image: 'img' };
+  const others = [
+    { fnId: 'other', image: 'img' },
+    { ...slow, image: 'img:2' },
+  ];
+  const probe = (fixture: FleetFixture, ...images: string[]) => {
+    const pulls = images.map((image) => ({ image, receivedBytes: 1, totalBytes: 2 }));
+    const about = { pulls, nowMs: 0 } as unknown as RunnerAbout;
+    fixture.at(0).onProbeSuccess({ ...NOTHING_CHECKED, load: fixture.at(0).load, about }, fixture.clock.now());
+  };
+
+  it('is known by a call that it refuses for that, until it must have been probed, or a call ends otherwise', async () => {
+    const fixture = new FleetFixture(1);
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
+    fixture.call(0, IMAGE_COMES, 'slow');
+    expect([slow, others[0]].map((call) => fixture.at(0).isPulling(call ?? slow))).toEqual([true, false]);
+    await fixture.clock.advance(9_999);
+    expect(fixture.at(0).isPulling(slow)).toBe(true);
+    await fixture.clock.advance(1);
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
+
+    fixture.call(0, IMAGE_COMES, 'slow');
+    fixture.call(0, BROKEN, 'slow');
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
+  });
+
+  it('is known by its answer to a probe, for every function with that image, until the next one', async () => {
+    const fixture = new FleetFixture(1);
+    probe(fixture, 'img:3', 'img');
+    expect([slow, ...others].map((call) => fixture.at(0).isPulling(call))).toEqual([true, true, false]);
+    await fixture.clock.advance(9_999);
+    expect(fixture.at(0).isPulling(slow)).toBe(true);
+    await fixture.clock.advance(1);
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
+
+    probe(fixture, 'img');
+    probe(fixture);
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
+  });
+
+  it('pulls nothing any more when its process is replaced', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, {});
+    fixture.call(0, IMAGE_COMES, 'slow');
+    probe(fixture, 'img');
+    fixture.tell(0, { instanceId: 'two' });
+    expect(fixture.at(0).isPulling(slow)).toBe(false);
   });
 });

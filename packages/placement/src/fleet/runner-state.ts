@@ -1,4 +1,4 @@
-import { count, LONG_AGO, later, latest, type MonoMs, NEVER, type WallMs } from '@fnfleet/core';
+import { type Call, count, LONG_AGO, later, latest, type MonoMs, NEVER, PeerError, type WallMs } from '@fnfleet/core';
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
 import type { Candidate } from '../placer.js';
 import type { Runner } from '../runner.js';
@@ -17,6 +17,8 @@ const PROBED_MS = 3_000;
 const DRAINING_MS = 2_000;
 /** How long to wait before an unresponsive runner is checked again, milliseconds. */
 const SILENT_MS = 100;
+/** How long a runner counts as pulling an image after it has said so, milliseconds: the next probe comes before that. */
+const PULLING_MS = 10_000;
 
 type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
 
@@ -153,6 +155,14 @@ export class RunnerState implements Candidate {
     return this.functions.get(fnId)?.latencyMs;
   }
 
+  isPulling({ fnId, image }: Pick<Call, 'fnId' | 'image'>): boolean {
+    const now = this.deps.now();
+    const known = this.functions.get(fnId);
+    if (known !== undefined && now < known.pullingUntil) return true;
+    const pulls = this.identity?.about.pulls ?? [];
+    return pulls.length > 0 && now < later(this.probedAt, PULLING_MS) && pulls.some((pull) => pull.image === image);
+  }
+
   /** Undefined: a call may be offered. */
   ineligibleReason({ fnId, bytes }: ResourceRequest): IneligibleReason | undefined {
     const now = this.deps.now();
@@ -221,6 +231,7 @@ export class RunnerState implements Candidate {
     known.refusal.ease();
     this.unreachable.clear();
     this.credits = 1;
+    known.pullingUntil = lacksImage(outcome) ? later(this.deps.now(), PULLING_MS) : LONG_AGO;
     if (outcome.kind === 'finished') {
       known.addLatency(ms);
       // A runner that sends reports counts its free containers itself. Counting here too would wake two calls.
@@ -340,6 +351,12 @@ export class RunnerState implements Candidate {
     this.load = undefined;
     this.drainingUntil = LONG_AGO;
   }
+}
+
+/** Whether the runner has asked to come back: the pull of the image goes on there. */
+function lacksImage(outcome: AttemptOutcome): boolean {
+  if (outcome.kind !== 'failed' || !(outcome.error instanceof PeerError)) return false;
+  return outcome.error.retryAfterSeconds !== undefined;
 }
 
 /** Whether the runner itself said how the attempt ended. */

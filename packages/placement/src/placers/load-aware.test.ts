@@ -149,6 +149,24 @@ describe('warm-first', () => {
     expect(orderOf(warmFirst, fleetOf(runners)).slice(0, 3)).toEqual(['calm', 'odd', 'busy']);
   });
 
+  it.each`
+    pulled     | first
+    ${'img'}   | ${'this home'}
+    ${'other'} | ${'the one with the most room'}
+  `('while a home pulls $pulled, a call for img goes to $first', ({ pulled, first }) => {
+    const runners = [
+      runner('full', { load: load(3) }),
+      runner('this home', { load: load(2), isPulling: ({ image }) => image === pulled }),
+      runner('the one with the most room', { load: load(0) }),
+    ];
+    expect(orderOf(warmFirst, fleetOf(runners))[0]).toBe(first);
+  });
+
+  it('a free container comes before a home that pulls the image', () => {
+    const runners = [runner('pulls', { isPulling: () => true }), runner('warm')];
+    expect(orderOf(warmFirst, fleetOf(runners, 0, runners.slice(1)))[0]).toBe('warm');
+  });
+
   it('every runner comes up in the end', () => {
     const runners = Array.from({ length: 20 }, (_, i) => runner(`r${i}`, { load: load(0) }));
     expect(new Set(orderOf(warmFirst, fleetOf(runners), [0.5, 0.5])).size).toBe(20);
@@ -214,6 +232,7 @@ function runner(address: string, { load, ...parts }: Parts = {}): Candidate {
     load: load && ({ active: 0, memoryTotalBytes: GIB, ...load } as LoadReport),
     freeSlots: () => 0,
     latencyMs: () => undefined,
+    isPulling: () => false,
     weight: 1,
     ...parts,
   };

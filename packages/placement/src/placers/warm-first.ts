@@ -7,8 +7,9 @@ import { type Ring, rings } from './ring.js';
 const WARM_LOOKED_AT = 8;
 
 /**
- * A free hot container wherever there is one; otherwise a new one on the home runner of the function with the most room, the
- * first among equals; otherwise on the less busy of two.
+ * A free hot container wherever there is one; otherwise a new one on a home runner of the function: one that is pulling its
+ * image, so that its other homes do not pull it too, then the one with the most room, the first among equals; otherwise on the
+ * less busy of two.
  *
  * Free containers as in Lu et al.: "Join-Idle-Queue", 2011, and in Hiku (2025); homes as in OpenWhisk's invokers.
  */
@@ -24,8 +25,14 @@ export const warmFirst: PlacerFactory = {
 function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () => number): Generator<Candidate> {
   const { fnId } = call.model;
   yield* leastBusyFirst(firstOf(fleet.warm(fnId), WARM_LOOKED_AT));
-  yield* roomiestFirst(ring.homes(fnId));
+  const homes = ring.homes(fnId);
+  yield* pullingAmong(homes, call);
+  yield* roomiestFirst(homes);
   yield* twoChoices(fleet.candidates, random);
+}
+
+function pullingAmong(homes: readonly Candidate[], { model }: OutboundCall): readonly Candidate[] {
+  return homes.length < 2 ? [] : homes.filter((home) => home.isPulling(model));
 }
 
 function leastBusyFirst(candidates: readonly Candidate[]): readonly Candidate[] {

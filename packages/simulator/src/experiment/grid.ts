@@ -183,6 +183,7 @@ function idle(address: string): Candidate {
     load: undefined,
     freeSlots: () => 0,
     latencyMs: () => undefined,
+    isPulling: () => false,
     weight: 1,
   };
 }
