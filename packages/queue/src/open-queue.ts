@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Clock, type Logger, SettingsError } from '@fnfleet/core';
 import { parsePostgresUrl } from '@fnfleet/postgres/url';
+import { sqlitePath } from '@fnfleet/sqlite';
 import type { MessageQueue } from './message-queue.js';
 import { openNatsQueue } from './nats/nats-queue.js';
 import { parseNatsUrl } from './nats/nats-url.js';
@@ -44,11 +45,11 @@ const postgres: Store = {
 
 const STORES: Readonly<Record<string, Store>> = {
   sqlite3: {
-    exists: async (url) => existsSync(pathOf(url)),
+    exists: async (url) => existsSync(sqlitePath(url) ?? ''),
     open: (url, settings, parts) =>
       openSqliteQueue({
         ...parts,
-        path: pathOf(url),
+        path: sqlitePath(url) ?? '',
         bounds: boundsOf(settings),
         timeoutMs: settings.mqTimeoutMs,
         maxWaiting: settings.mqMaxWaiting,
@@ -95,11 +96,11 @@ export function checkQueueUrl(url: string): void {
 function storeOf(url: string): Store {
   const [scheme = ''] = /^[^:]*(?=:\/\/)/.exec(url) ?? [];
   const store = Object.hasOwn(STORES, scheme) ? STORES[scheme] : undefined;
-  if (store !== undefined && pathOf(url) !== '') return store;
+  if (store !== undefined && hasPath(url)) return store;
   // The text of Fn.
   throw new SettingsError([`FN_MQ_URL: mq type not supported ${scheme}; known: sqlite3, postgres, nats`]);
 }
 
-function pathOf(url: string): string {
-  return /^[^:]*:\/\/([^?]*)/.exec(url)?.[1] ?? '';
+function hasPath(url: string): boolean {
+  return /^[^:]*:\/\/[^?]/.test(url);
 }

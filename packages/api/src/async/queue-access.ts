@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once, SettingsError } from '@fnfleet/core';
 import type { NodeAppOptions } from '@fnfleet/http';
 import { checkQueueUrl, type MessageQueue, openQueue, queueExists } from '@fnfleet/queue';
+import { sqliteFile, sqlitePath, sqliteUrl } from '@fnfleet/sqlite';
 import type { CallbackSender } from '../callbacks/callback-sender.js';
 import { callbackTerms, newCallbackSender } from '../callbacks/new-callbacks.js';
 import type { Datastore } from '../datastore/datastore.js';
@@ -16,7 +17,6 @@ const RETRY_MS = 1_000;
 /** How often a node that nobody has asked for its queue looks whether it still has something to deliver, or can be opened. */
 const LEFT_MS = 1_000;
 const LEFT_FAILED_MS = 15_000;
-const SQLITE = 'sqlite3://';
 
 /** The queue of asynchronous calls, as the routes of a node see it. */
 export interface QueueAccess {
@@ -75,7 +75,7 @@ export class LazyQueue implements QueueAccess {
     private readonly parts: QueueAccessParts,
   ) {
     const url = queueUrl(settings);
-    this.isFile = url?.startsWith(SQLITE) ?? false;
+    this.isFile = url !== undefined && sqlitePath(url) !== undefined;
     const { clock, logger, store } = parts;
     this.terms = new TermsOfFunctions(store, clock, [policyTerms, callbackTerms(settings, clock)]);
     const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
@@ -220,16 +220,10 @@ export class LazyQueue implements QueueAccess {
 export function checkQueueSettings({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): void {
   if (!mqUrl) return;
   checkQueueUrl(mqUrl);
-  const file = fileOf(mqUrl);
-  if (file !== undefined && file === fileOf(dbUrl)) {
+  const [queue, database] = [mqUrl, dbUrl].map(sqliteFile);
+  if (queue !== undefined && database !== undefined && resolve(queue) === resolve(database)) {
     throw new SettingsError(['FN_MQ_URL: names the file of FN_DB_URL; a queue has a file of its own']);
   }
-}
-
-/** Absolute; undefined if the URL names no file. */
-function fileOf(url: string): string | undefined {
-  const [path = ''] = url.startsWith(SQLITE) ? url.slice(SQLITE.length).split('?') : [];
-  return path === '' || path === ':memory:' ? undefined : resolve(path);
 }
 
 /** The URL of the queue; undefined if the node has none. */
@@ -237,11 +231,9 @@ export function queueUrl({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>)
   if (mqUrl) return mqUrl;
   // A database that nodes share has room for a queue that they share.
   if (/^postgres(ql)?:/.test(dbUrl)) return dbUrl;
-  if (!dbUrl.startsWith(SQLITE)) return undefined;
-  const [path = ''] = dbUrl.slice(SQLITE.length).split('?');
   // A database that is lost with its process has no file to put a queue beside.
-  if (path === ':memory:') return undefined;
-  return `${SQLITE}${besideDatabase(path)}`;
+  const file = sqliteFile(dbUrl);
+  return file && sqliteUrl(besideDatabase(file));
 }
 
 /** Where the queue of a database in a file is, unless FN_MQ_URL says otherwise. */

@@ -5,11 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { FnError } from '@fnfleet/core';
 import type { RouteHandler } from '@fnfleet/http';
 import { contentsOfQueue, isQueueLocked, prepareRestoredQueue, type QueueContents } from '@fnfleet/queue';
-import { copyDatabase, receiveDatabase, restoreDatabase } from '@fnfleet/sqlite';
+import { copyDatabase, receiveDatabase, restoreDatabase, sqliteFile } from '@fnfleet/sqlite';
 import type { ApiSettings } from '../settings.js';
 import { besideDatabase, type QueueAccess, queueUrl } from './queue-access.js';
 
-const SQLITE = 'sqlite3://';
 /** Says of which file a copy is: the node that is asked may be another one. */
 const INODE_HEADER = 'fnfleet-queue-inode';
 
@@ -102,8 +101,5 @@ export function saveQueue(access: QueueAccess): RouteHandler {
 }
 
 function queueFile(settings: Settings): string | undefined {
-  const url = queueUrl(settings);
-  if (!url?.startsWith(SQLITE)) return undefined;
-  const [path = ''] = url.slice(SQLITE.length).split('?');
-  return path;
+  return sqliteFile(queueUrl(settings) ?? '');
 }

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { formatDate, systemClock } from '@fnfleet/core';
-import { copyDatabase, restoreDatabase } from '@fnfleet/sqlite';
-import { openDatastore, sqlitePath } from './open-datastore.js';
+import { copyDatabase, restoreDatabase, sqliteFile, sqlitePath, sqliteUrl } from '@fnfleet/sqlite';
+import { openDatastore } from './open-datastore.js';
 
 /** How much a database holds. */
 export interface DatabaseContents {
@@ -36,7 +36,7 @@ export async function restore(
     kept: name,
     prepare: async (draft) => {
       if (!hasApps(draft)) throw new Error(`${file} is not the database of an API node`);
-      await (await openDatastore(`sqlite3://${draft}`)).close();
+      await (await openDatastore(sqliteUrl(draft))).close();
     },
   });
   return { contents: contentsOf(path), kept };
@@ -44,11 +44,11 @@ export async function restore(
 
 /** @throws Error unless the database is a file */
 function fileOf(url: string, tool: string): string {
-  if (!url.startsWith('sqlite3://'))
+  if (sqlitePath(url) === undefined)
     throw new Error(`FN_DB_URL does not name an SQLite database; use ${tool} for Postgres`);
-  const path = sqlitePath(url);
-  if (path === ':memory:') throw new Error('FN_DB_URL names a database in memory, which ends with its process');
-  return path;
+  const file = sqliteFile(url);
+  if (file === undefined) throw new Error('FN_DB_URL names a database in memory, which ends with its process');
+  return file;
 }
 
 /** Without this check, an empty file would be restored as a database without apps. */

@@ -1,5 +1,6 @@
 import { type Clock, type Logger, later, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
 import { type PostgresTarget, parsePostgresUrl } from '@fnfleet/postgres/url';
+import { sqlitePath } from '@fnfleet/sqlite';
 import { Kysely } from 'kysely';
 import type { ApiSettings } from '../settings.js';
 import { sqlChanges } from './change-log.js';
@@ -51,7 +52,7 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
   sqlite3: {
     name: (url) => url,
     open: async (url, options) =>
-      new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersions: NEWEST_VERSIONS }),
+      new SqliteDatabase({ ...options, path: sqlitePath(url) ?? '', schemaVersions: NEWEST_VERSIONS }),
   },
   postgres,
   postgresql: postgres,
@@ -169,11 +170,6 @@ function withItsName(name: string, error: Error): Error {
   const cause = error.cause instanceof Error ? error.cause.message : '';
   if (`${error.message} ${cause}`.includes('FN_DB_URL: ')) return error;
   return new Error(`FN_DB_URL: ${name}: ${error.message}`, { cause: error });
-}
-
-/** The file in a URL of an SQLite database. */
-export function sqlitePath(url: string): string {
-  return url.slice('sqlite3://'.length).split('?', 1)[0] ?? '';
 }
 
 function withoutPassword(url: string): string {
