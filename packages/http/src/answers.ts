@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describeError, ERRORS, errorBody, FnError, type LogFields, type Logger, PeerError } from '@fnfleet/core';
+import { awaitsContinue } from './expected-continue.js';
 import { discardRest } from './request-body.js';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
@@ -27,7 +28,7 @@ export function sendError(res: ServerResponse, error: unknown): void {
     return;
   }
   if (retryAfterSeconds !== undefined) res.setHeader('Retry-After', retryAfterSeconds);
-  if (status === ERRORS.requestTooBig.status) refuseRest(res, status, errorBody(message));
+  if (status === ERRORS.requestTooBig.status || awaitsContinue(res.req)) refuseRest(res, status, errorBody(message));
   else sendText(res, status, errorBody(message));
 }
 

@@ -20,6 +20,7 @@ import {
 import type { TlsIdentity } from '@fnfleet/tls';
 import { takeAbsoluteForm } from './absolute-form.js';
 import { JSON_TYPE, sendError } from './answers.js';
+import { awaitsContinue, expectContinue } from './expected-continue.js';
 import { MAX_HEADERS, newLimitedServer } from './limited-server.js';
 import { whenClosed } from './response-close.js';
 import { completeLimits, type HttpLimits } from './settings.js';
@@ -60,6 +61,7 @@ export interface HttpAddress {
  *     requests. Connections that wait for a response stay.
  * H5  Pipelined requests of a connection start one after the other, each when the previous one has been answered. Those
  *     that have not started when the client disconnects never do.
+ * H6  A client that waits for `100 Continue` is told to send its body when somebody reads it, and not if the request is refused before.
  */
 export class HttpService implements Service {
   readonly ready: Promise<void>;
@@ -84,6 +86,10 @@ export class HttpService implements Service {
     this.server = newLimitedServer(this.limits, options.tls);
     this.server.on('connection', (socket: Socket) => this.accept(socket));
     this.server.on('request', (req, res) => this.enqueue(req, res));
+    this.server.on('checkContinue', (req, res) => {
+      expectContinue(req, res);
+      this.enqueue(req, res);
+    });
     this.server.on('clientError', (error, socket) => this.refuse(error, socket));
     this.server.on('timeout', (socket) => this.onSilence(socket));
 
@@ -189,7 +195,7 @@ export class HttpService implements Service {
     const { idleTimeoutMs, stallTimeoutMs } = this.limits;
     if (answers.length === 0 && idleTimeoutMs > 0) socket.destroy();
     else if (socket.writableLength > 0) socket.destroy();
-    else if (answers.some(({ req }) => !req.complete && req.readableLength === 0)) this.refuse(new LateBody(), socket);
+    else if (answers.some(({ req }) => isLate(req))) this.refuse(new LateBody(), socket);
     else socket.setTimeout(stallTimeoutMs);
   }
 
@@ -258,6 +264,11 @@ interface Guest {
   readonly socket: Socket;
   /** Its pending responses; undefined if it has not sent a request so far. */
   answers: ServerResponse[] | undefined;
+}
+
+/** Whether nothing of the rest of its body comes. */
+function isLate(req: IncomingMessage): boolean {
+  return !req.complete && req.readableLength === 0 && !awaitsContinue(req);
 }
 
 function isIdle({ answers }: Guest): boolean {

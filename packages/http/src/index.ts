@@ -1,6 +1,7 @@
 export { type Access, AccessGuard, type AccessOptions, openGuard } from './access/access-guard.js';
 export { logFailure, sendEmpty, sendError, sendJson } from './answers.js';
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
+export { inviteBody } from './expected-continue.js';
 export { HeldBodies, type HeldBodiesOptions } from './held-bodies.js';
 export { type HttpAddress, HttpService, type HttpServiceOptions } from './http-service.js';
 export { createNodeApp, type NodeAppOptions } from './node-app.js';

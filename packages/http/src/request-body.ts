@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { CancelledError, FnError, MIB, systemClock } from '@fnfleet/core';
+import { withholdContinue } from './expected-continue.js';
 
 /**
  * Rejects a body by its Content-Length before reading any of it.
@@ -56,6 +57,7 @@ const TOLERATED_MS = 5_000;
  * @param done called when the request has ended in any way
  */
 export function discardRest(req: IncomingMessage, done: () => void = () => undefined): void {
+  withholdContinue(req);
   if (req.destroyed || (req.complete && req.readableLength === 0)) return done();
   let left = TOLERATED_BYTES;
   const timer = systemClock.after(TOLERATED_MS, () => req.destroy());

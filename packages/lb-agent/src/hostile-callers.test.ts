@@ -136,6 +136,7 @@ describe('a caller that sends', () => {
     ${'chunks that break off'}                   | ${`${to('/invoke/fn1', CHUNKED)}1\r\ni\r\n`}                                       | ${refused(408)}
     ${'no byte of its body'}                     | ${to('/invoke/fn1', 'Content-Length: 100')}                                        | ${refused(408)}
     ${'a body above the size limit'}             | ${to('/invoke/fn1', 'Content-Length: 100001')}                                     | ${refused(413)}
+    ${'one, and waits for leave to send it'}     | ${to('/invoke/fn1', 'Expect: 100-continue', 'Content-Length: 100001')}             | ${refused(413)}
     ${'chunks above the size limit in total'}    | ${`${to('/invoke/fn1', CHUNKED)}20000\r\n${'x'.repeat(0x20000)}\r\n0\r\n\r\n`}     | ${/^HTTP\/1\.1 413 /}
     ${'an unknown expectation'}                  | ${to('/invoke/fn1', 'Expect: the-unexpected', 'Connection: close')}                | ${/^HTTP\/1\.1 417 /}
     ${'a CONNECT'}                               | ${'CONNECT evil.example:443 HTTP/1.1\r\nHost: h\r\n\r\n'}                          | ${/^$/}

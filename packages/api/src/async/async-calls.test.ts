@@ -1,4 +1,5 @@
 // takes: 15 s
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -335,6 +336,22 @@ describe('a node', () => {
     expect((await post('/v2/runner/async/calls', body)).status).toBe(status);
     expect((await accept('c1')).status).toBe(200);
     expect(await reserve()).toHaveLength(1);
+  });
+
+  it('gives no leave to send more than is read', async () => {
+    const told = async (target: string, length: number) => {
+      const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
+      socket.write(
+        `POST ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`,
+      );
+      const [answer] = await once(socket, 'data');
+      socket.destroy();
+      return String(answer).slice(9, 12);
+    };
+    const paths = ['calls', 'reserve', 'settle'].map((name) => `/v2/runner/async/${name}`);
+    expect(await Promise.all(paths.map((path) => told(path, 100_000_000)))).toEqual(['413', '413', '413']);
+    expect(await told('/v2/runner/async/calls', 100)).toBe('100');
+    expect((await accept('c1')).status).toBe(200);
   });
 
   it('refuses calls beyond FN_MQ_MAX_CALLS with 503 and Retry-After, and takes more when some have ended', async () => {

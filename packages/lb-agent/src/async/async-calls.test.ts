@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { FnError, PeerError, RecordedMetrics, wallMs } from '@fnfleet/core';
 import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
@@ -127,6 +129,21 @@ describe('a caller of an asynchronous call', () => {
     expect(answer.status).toBe(status);
     if (message !== '') expect(JSON.parse(answer.body).message).toBe(message);
     expect((await invoke(fleet, {}, 'ca')).status).toBe(202);
+  });
+
+  it('that has announced a body over the limit is refused before it gets leave to send it', async () => {
+    const fleet = await start(new FakeRunner('r').finishes(), { FN_MQ_MAX_BODY: '2' });
+    const told = async (length: number) => {
+      const headers = { 'Fn-Invoke-Type': 'async', Expect: '100-continue', 'Content-Length': length };
+      const sent = request(`${fleet.url}/invoke/fn1`, { method: 'POST', headers });
+      const [said] = await Promise.race([
+        once(sent, 'continue').then(() => ['leave']),
+        once(sent, 'response').then(([answer]) => [answer.statusCode, answer.headers.connection]),
+      ]);
+      sent.on('error', () => undefined).destroy();
+      return said;
+    };
+    expect([await told(3), await told(2)]).toEqual([413, 'leave']);
   });
 
   it('is refused while too many bodies are held, and taken when there is room', async () => {

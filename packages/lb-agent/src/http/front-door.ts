@@ -21,6 +21,7 @@ import {
   type CorsPolicy,
   checkDeclaredLength,
   discardRest,
+  inviteBody,
   measureRequest,
   type RequestLabels,
 } from '@fnfleet/http';
@@ -222,6 +223,7 @@ export class FrontDoor {
   }
 
   private callOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
+    inviteBody(req);
     const call = fromTemplate(template, req);
     // The operator token of a call must not reach the function.
     return this.options.guard.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
