@@ -3,30 +3,30 @@ import { BACKLOG, depth, fnIdOf, newQueue, push } from './async.mjs';
 import { startFleet } from './fleet.mjs';
 import { sleep } from './one-call.mjs';
 import { ms, table } from './statistics.mjs';
+import { histogramsOf, ratioOf } from './turn-ratios.mjs';
 import { load } from './wrk.mjs';
 
 /**
  * @typedef {import('./wrk.mjs').Load} Load
  * @typedef {Awaited<ReturnType<typeof startFleet>>} Fleet
- * @typedef {object} Turns what was measured in the turns of one kind
- * @property {Load[]} loads
- * @property {number} drained asynchronous calls
- * @property {number} seconds
  */
 
 /** Clients of the load that uses half of what the fleet can do. */
 const MANY = 64;
-/** Of each kind in a round. */
-const TURNS = 4;
+/** So short that what else the machine does slows a turn alone and the one after it alike, and as long as the pauses of a busy balancer. */
+const TURN_SECONDS = 2;
+/** Of each kind, for each second and round that were asked for. */
+const TURNS = 2;
 /** After this time without a new container, the fleet is warm. */
 const CALM_SECONDS = 4;
 const MAX_WARM_SECONDS = 40;
 /** After the backlog was held back or let go, until the next turn. */
-const SETTLE_MS = 500;
+const SETTLE_MS = 300;
 
 /**
- * Sync calls alone, and while a backlog of another function runs through the same processes, in short turns, so that what else the
- * machine does slows both. Every second turn alone against the others alone is the noise. Alone, a rate limit holds the backlog back.
+ * Sync calls alone, and while a backlog of another function runs through the same processes, in short turns. The percentiles are those of
+ * all calls of the turns of a kind. How much turns differ gives the interval in which a ratio lies with a probability of 95 %. Every second
+ * turn alone against the others alone is the noise. Alone, a rate limit holds the backlog back.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
@@ -44,12 +44,16 @@ export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
     const pauseMs = (1_000 * MANY) / (rate / 2);
     /** @type {[string, () => Promise<Load>][]} */
     const kinds = [
-      [`${MANY} clients with pauses, half of the capacity`, () => load(url, { clients: MANY, seconds, pauseMs })],
-      ['4 clients, answers at once', () => load(url, { clients: 4, seconds })],
-      ['8 clients, answers at once', () => load(url, { clients: 8, seconds })],
-      ['8 clients, takes 20 ms', () => load(slow, { clients: 8, seconds })],
+      [
+        `${MANY} clients with pauses, half of the capacity`,
+        () => load(url, { clients: MANY, seconds: TURN_SECONDS, pauseMs }),
+      ],
+      ['4 clients, answers at once', () => load(url, { clients: 4, seconds: TURN_SECONDS })],
+      ['8 clients, answers at once', () => load(url, { clients: 8, seconds: TURN_SECONDS })],
+      ['8 clients, takes 20 ms', () => load(slow, { clients: 8, seconds: TURN_SECONDS })],
     ];
-    for (const [name, run] of kinds) rows.push([tree.name, name, ...(await inTurns(fleet, background, run, rounds))]);
+    const pairs = Math.max(2, Math.round(TURNS * seconds * rounds));
+    for (const [name, run] of kinds) rows.push([tree.name, name, ...(await inTurns(fleet, background, run, pairs))]);
   }
   const heading = (/** @type {string} */ what) => [`${what} alone, ms`, 'alone again', 'beside a backlog'];
   const loads = ['calls/s', 'CPU alone, beside', 'drained/s', 'containers started'];
@@ -60,42 +64,50 @@ export async function measureAsyncBeside({ seconds, rounds, undo, trees }) {
  * @param {Fleet} fleet
  * @param {string} background the function of the backlog
  * @param {() => Promise<Load>} run
- * @param {number} rounds
+ * @param {number} pairs of a turn alone and one beside the backlog
  */
-async function inTurns(fleet, background, run, rounds) {
+async function inTurns(fleet, background, run, pairs) {
   await hold(fleet, background, false);
   await warm(fleet, run);
   await hold(fleet, background, true);
   await warm(fleet, run);
   const before = await containersStarted(fleet);
-  /** @type {Record<'alone' | 'again' | 'beside', Turns>} */
-  const turns = { alone: noTurns(), again: noTurns(), beside: noTurns() };
+  /** @type {{ alone: Load[], beside: Load[] }} */
+  const loads = { alone: [], beside: [] };
   const cpu = { alone: newCpu(), beside: newCpu() };
-  for (let turn = 0; turn < TURNS * rounds; turn += 1) {
+  const drain = { calls: 0, seconds: 0 };
+  for (let pair = 0; pair < pairs; pair += 1) {
     await sleep(SETTLE_MS);
-    await cpu.alone.during(() => take(fleet, turn % 2 === 0 ? turns.alone : turns.again, run));
+    await cpu.alone.during(async () => loads.alone.push(await run()));
     await hold(fleet, background, false);
     await sleep(SETTLE_MS);
-    await cpu.beside.during(() => take(fleet, turns.beside, run));
+    const [waiting, from] = [await depth(fleet), performance.now()];
+    await cpu.beside.during(async () => loads.beside.push(await run()));
+    drain.calls += waiting - (await depth(fleet));
+    drain.seconds += (performance.now() - from) / 1_000;
     await hold(fleet, background, true);
   }
   const started = (await containersStarted(fleet)) - before;
-  const alone = { ...turns.alone, loads: [...turns.alone.loads, ...turns.again.loads] };
+  const { alone, beside } = histogramsOf(loads);
+  const odd = (/** @type {typeof alone} */ turns) => turns.filter((_, at) => at % 2 === 1);
+  const even = (/** @type {typeof alone} */ turns) => turns.filter((_, at) => at % 2 === 0);
   const cells = (/** @type {number} */ share) => {
-    const of = (/** @type {Turns} */ { loads }) => quantileOf(loads, share);
-    return [ms(of(alone)), ratio(of(turns.again), of(turns.alone)), ratio(of(turns.beside), of(alone))];
+    const [noise, ratio] = [ratioOf(odd(alone), even(alone), share), ratioOf(beside, alone, share)];
+    return [ms(ratio.base), shown(noise), shown(ratio)];
   };
-  const rate = alone.loads.reduce((sum, each) => sum + each.rate, 0) / alone.loads.length;
-  const drained = Math.round(turns.beside.drained / turns.beside.seconds);
+  const rate = loads.alone.reduce((sum, each) => sum + each.rate, 0) / pairs;
   const used = `${cpu.alone.percent()} %, ${cpu.beside.percent()} %`;
-  return [...cells(0.5), ...cells(0.99), Math.round(rate), used, drained, started];
+  return [...cells(0.5), ...cells(0.99), Math.round(rate), used, Math.round(drain.calls / drain.seconds), started];
 }
+
+/** @param {import('./turn-ratios.mjs').Ratio} ratio */
+const shown = ({ ratio, low, high }) => `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 
 /** The CPU of the machine that is in use during some actions. */
 function newCpu() {
   const sums = { busy: 0, all: 0 };
   return {
-    /** @param {() => Promise<void>} action */
+    /** @param {() => Promise<unknown>} action */
     async during(action) {
       const before = cpuTimes();
       await action();
@@ -112,33 +124,6 @@ function cpuTimes() {
   const all = times.reduce((sum, { user, nice, sys, irq, idle }) => sum + user + nice + sys + irq + idle, 0);
   return { all, busy: all - times.reduce((sum, { idle }) => sum + idle, 0) };
 }
-
-/** @returns {Turns} */
-function noTurns() {
-  return { loads: [], drained: 0, seconds: 0 };
-}
-
-/** @param {Fleet} fleet @param {Turns} turns @param {() => Promise<Load>} run */
-async function take(fleet, turns, run) {
-  const [before, from] = [await depth(fleet), performance.now()];
-  turns.loads.push(await run());
-  turns.drained += before - (await depth(fleet));
-  turns.seconds += (performance.now() - from) / 1_000;
-}
-
-/** @param {readonly Load[]} loads @param {number} share @returns {number} of all responses of all of them, milliseconds */
-function quantileOf(loads, share) {
-  const all = loads.flatMap(({ latencies }) => latencies).toSorted(([a], [b]) => a - b);
-  let left = share * all.reduce((sum, [, count]) => sum + count, 0);
-  for (const [latency, count] of all) {
-    left -= count;
-    if (left <= 0) return latency;
-  }
-  return Number.NaN;
-}
-
-/** @param {number} value @param {number} of */
-const ratio = (value, of) => (value / of).toFixed(2);
 
 /** Puts load on a fleet until no more containers start. @returns the last one @param {Fleet} fleet @param {() => Promise<Load>} run */
 async function warm(fleet, run) {

@@ -65,7 +65,7 @@ export const lbSettings = {
     default: 0,
     min: 0,
     max: 100,
-    doc: 'How many asynchronous calls may start for each hundred calls of clients, one after the other, although that makes these slower or the CPU is in use as `FN_ASYNC_BUSY` says. At least one a second starts. While no client calls, there is no such limit.',
+    doc: 'How many asynchronous calls may start for each hundred calls of clients, one after the other, although that makes these slower or the CPU is in use as `FN_ASYNC_BUSY` says. At least one every two seconds starts. While no client calls, there is no such limit.',
   }),
   asyncLeaseMs: integer('FN_ASYNC_LEASE_MSECS', {
     default: 30_000,

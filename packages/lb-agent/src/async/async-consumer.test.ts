@@ -127,6 +127,7 @@ beforeEach(async () => {
       },
       free: (running) => 2 - running,
       isOpen: true,
+      turnCalls: undefined,
       start: () => undefined,
       end: () => undefined,
       restMs: () => 0,

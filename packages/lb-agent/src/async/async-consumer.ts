@@ -5,6 +5,7 @@ import {
   closeSpan,
   count,
   countFromZero,
+  Deferred,
   decodeQueuedRequest,
   describeError,
   ERRORS,
@@ -36,7 +37,7 @@ import type { CallSource, DequeueAccess } from './call-queues.js';
 import { CallsAhead } from './calls-ahead.js';
 import { CollectedResponse } from './collected-response.js';
 import { FunctionShares, type Wanted } from './function-shares.js';
-import type { Pace } from './pace.js';
+import { MAX_TURN_MS, type Pace } from './pace.js';
 
 const LONG_POLL_MS = 20_000;
 /** With several queues, how long one of them is asked before the next. */
@@ -67,7 +68,7 @@ export interface AsyncConsumerParts {
   readonly queues: DequeueAccess;
   /** Maximum number of asynchronous calls at a time. */
   readonly limit: number;
-  readonly pace: Pick<Pace, 'room' | 'start' | 'end' | 'free' | 'restMs' | 'isOpen'>;
+  readonly pace: Pick<Pace, 'room' | 'start' | 'end' | 'free' | 'restMs' | 'isOpen' | 'turnCalls'>;
   /** How long it has a call unless it renews its lease; 30 s by default. */
   readonly leaseMs?: number | undefined;
   /** Who runs the calls, for their history. */
@@ -97,6 +98,8 @@ type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] }
  * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt. Its function pauses, and not
  *     those of others, for which there may be room.
  * A4  Failures of the platform do not count against a call.
+ * A5  Calls of a turn of its pace are leased together, and their ends are reported together when the last one has ended, after 100 ms at
+ *     the latest.
  */
 export class AsyncConsumer {
   private readonly stopping = new AbortController();
@@ -106,6 +109,8 @@ export class AsyncConsumer {
   private readonly ahead: CallsAhead<CallSource, Delivery>;
   private aheadTimer: Timer | undefined;
   private restTimer: Timer | undefined;
+  /** A5. Resolves when the ends of the calls of the present turn are to be reported. */
+  private turnOver: { readonly reached: Deferred<void>; readonly timer: Timer } | undefined;
   /** Whether the queue seems to have more calls. */
   private hasMore = false;
   /** The loop goes on when fewer than these wait that were leased ahead. */
@@ -137,6 +142,7 @@ export class AsyncConsumer {
     this.giveBackAhead(0);
     this.aheadTimer?.cancel();
     this.restTimer?.cancel();
+    this.endTurn();
     this.onFree?.();
   }
 
@@ -168,8 +174,14 @@ export class AsyncConsumer {
     const now = this.shares.wanted();
     const wanted = isAhead ? this.shares.wanted(this.ahead.missing()) : now;
     const limit = Math.max(0, Math.min(room, now.limit)) + wanted.limit - now.limit;
+    const { turnCalls } = pace;
+    if (room > 0 && turnCalls !== undefined && turnCalls > 1) {
+      if (this.ahead.size > 0) return this.oneEnds(0, this.gateMs());
+      const most = { limit: turnCalls, perFunction: Math.max(turnCalls, now.perFunction) };
+      return this.take({ ...now, ...most }, 'turn');
+    }
     // One request for many calls costs as much as one for few.
-    if (limit > 0 && 2 * limit >= aheadLimit) await this.take({ ...wanted, limit }, isAhead);
+    if (limit > 0 && 2 * limit >= aheadLimit) await this.take({ ...wanted, limit }, isAhead ? 'ahead' : 'now');
     // If none runs, none will end.
     else if (this.inflight.size === 0) await clock.sleep(this.gateMs(), signal);
     else if (isAhead) await this.oneEnds(aheadLimit / 2);
@@ -203,14 +215,14 @@ export class AsyncConsumer {
     timer?.cancel();
   }
 
-  /** @param isAhead whether some of the calls are to wait for their start, so that the queue is not asked to wait for calls */
-  private async take(wanted: Wanted, isAhead: boolean): Promise<void> {
+  /** @param start when: if some of the calls have to wait for others to end, the queue is not asked to wait for calls; or as a turn */
+  private async take(wanted: Wanted, start: 'now' | 'ahead' | 'turn'): Promise<void> {
     const { clock, holder, leaseMs = LEASE_MS } = this.parts;
     const { signal } = this.stopping;
     const ready = this.ready();
     const source = ready[this.turn++ % Math.max(1, ready.length)];
     if (source === undefined) return clock.sleep(FIRST_REST_MS, signal);
-    const waitMs = isAhead ? 0 : ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
+    const waitMs = start === 'ahead' ? 0 : ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
     const outdated = new AbortController();
     const since = clock.now();
     this.asked = { wanted, outdated };
@@ -222,7 +234,8 @@ export class AsyncConsumer {
       this.hasMore = 2 * deliveries.length >= wanted.limit;
       const isLate = clock.now() >= later(since, GATE_MS);
       const room = Math.min(wanted.limit, isLate ? await this.room() : wanted.limit);
-      if (isAhead && room > 0) this.hold(source, deliveries);
+      if (start === 'turn' && room > 0 && deliveries.length > 1) this.beginTurn();
+      if (start !== 'now' && room > 0) this.hold(source, deliveries);
       else for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < room);
     } catch (error) {
       if (signal.aborted) return;
@@ -263,6 +276,21 @@ export class AsyncConsumer {
       this.startAhead();
       this.wake();
     });
+  }
+
+  /** A5 */
+  private beginTurn(): void {
+    this.endTurn();
+    if (this.stopping.signal.aborted) return;
+    const timer = this.parts.clock.after(MAX_TURN_MS, () => this.endTurn());
+    this.turnOver = { reached: new Deferred(), timer };
+  }
+
+  private endTurn(): void {
+    const { turnOver } = this;
+    this.turnOver = undefined;
+    turnOver?.timer.cancel();
+    turnOver?.reached.resolve();
   }
 
   /** Those that cannot start soon are for others. */
@@ -333,11 +361,14 @@ export class AsyncConsumer {
       this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
     count('lb_async_attempts', 1, { end: end.kind });
     try {
-      const reported = report(source, delivery, end);
+      const turnOver = hasRoom ? this.turnOver : undefined;
       // What it leads to travels with the report.
-      if (hasRoom) this.parts.pace.end();
+      const reported = turnOver === undefined ? report(source, delivery, end) : undefined;
+      if (hasRoom) this.parts.pace.end(this.ahead.size > 0);
       this.free(fnId);
-      const answer = await reported;
+      if (this.shares.isIdle && this.ahead.size === 0) this.endTurn();
+      await turnOver?.reached.promise;
+      const answer = await (reported ?? report(source, delivery, end));
       if (answer.kind === 'leaseLost')
         logger[levelOf(answer)]('the end of an asynchronous call came too late', { ...told, why: answer.because });
       else logger.debug('asynchronous call ended', { ...told, end: end.kind, answer: answer.kind });

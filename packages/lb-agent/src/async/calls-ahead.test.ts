@@ -70,6 +70,9 @@ describe('a balancer with 16 consumers and a backlog', () => {
   /** Calls that wait for a runner, of clients. */
   let waiting: number;
   let isPaced: boolean;
+  /** Of a turn. */
+  let turnCalls: number | undefined;
+  let resting: boolean;
   let leased: number;
   let consumer: AsyncConsumer;
 
@@ -79,6 +82,8 @@ describe('a balancer with 16 consumers and a backlog', () => {
     told = [];
     waiting = 0;
     isPaced = false;
+    turnCalls = undefined;
+    resting = false;
     leased = 0;
     const note = (what: string) => async () => {
       told.push(what);
@@ -118,12 +123,15 @@ describe('a balancer with 16 consumers and a backlog', () => {
         ...{ waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: [] },
       }),
     };
-    const free = (running: number) => (isPaced ? 1 : 16) - running;
+    const free = (running: number) => (resting ? 0 : isPaced ? 1 : 16) - running;
     const pace = {
       free,
       room: async (running: number) => free(running),
       get isOpen() {
         return !isPaced;
+      },
+      get turnCalls() {
+        return turnCalls;
       },
       start: () => undefined,
       end: () => undefined,
@@ -206,6 +214,66 @@ describe('a balancer with 16 consumers and a backlog', () => {
     await runsEnd(1);
     expect(runs).toHaveLength(1);
     expect(asked).toHaveLength(requests);
+  });
+
+  describe('that runs them in turns', () => {
+    const ended = () => told.filter((what) => what === 'complete').length;
+
+    beforeEach(async () => {
+      isPaced = true;
+      turnCalls = 12;
+      await runsEnd(9);
+      told = [];
+      asked = [];
+      leased = runs.length;
+      expect(runs).toHaveLength(1);
+      await runsEnd(1);
+    });
+
+    it('leases the calls of a turn with one request, runs one after the other, and reports their ends when the last one has ended', async () => {
+      expect(asked.map(({ limit }) => limit)).toEqual([12]);
+      expect(runs).toHaveLength(1);
+      await runsEnd(11);
+      expect([runs.length, asked.length]).toEqual([1, 1]);
+      // That of the call before the turn.
+      expect(ended()).toBe(1);
+      resting = true;
+      await runsEnd(1);
+      expect(ended()).toBe(13);
+      expect(asked).toHaveLength(1);
+    });
+
+    it('reports the ends after 100 ms if the last call of the turn takes longer', async () => {
+      await runsEnd(11);
+      await clock.advance(99);
+      expect(ended()).toBe(1);
+      await clock.advance(1);
+      await turns();
+      expect(ended()).toBe(12);
+      resting = true;
+      await runsEnd(1);
+      expect(ended()).toBe(13);
+    });
+
+    it('asks for no other call while those of a turn wait, and gives them back if they cannot start within 250 ms', async () => {
+      await runsEnd(3);
+      resting = true;
+      await runsEnd(1);
+      expect(runs).toHaveLength(0);
+      await clock.advance(249);
+      expect([asked.length, told.filter((what) => what === 'giveBack').length]).toEqual([1, 0]);
+      await clock.advance(1);
+      await turns();
+      expect(told.filter((what) => what === 'giveBack')).toHaveLength(8);
+      expect(ended()).toBe(5);
+    });
+
+    it('reports the ends at once when it stops', async () => {
+      await runsEnd(3);
+      consumer.stop();
+      await turns();
+      expect(ended()).toBe(4);
+    });
   });
 
   it('gives them back at once when it stops', async () => {

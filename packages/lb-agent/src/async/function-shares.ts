@@ -32,6 +32,10 @@ export class FunctionShares {
     return this.limit - this.total;
   }
 
+  get isIdle(): boolean {
+    return this.total === 0;
+  }
+
   begin(fnId: string): void {
     this.running.set(fnId, (this.running.get(fnId) ?? 0) + 1);
     this.total += 1;

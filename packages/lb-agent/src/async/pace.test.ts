@@ -15,9 +15,14 @@ class Machine {
   /** How long one takes beside so many asynchronous calls, ms. */
   took = (_running: number) => 2;
   asyncMs = ASYNC_MS;
+  /** Whether a backlog waits that is leased turn by turn; otherwise, one call at a time is. */
+  isBacklog = true;
   measured = 0;
   /** Asynchronous calls that have started. */
   started = 0;
+  /** How often calls were leased, while there are turns. */
+  turns = 0;
+  private ahead = 0;
   readonly pace: Pace;
   private readonly ends: MonoMs[] = [];
   private owed = 0;
@@ -46,11 +51,16 @@ class Machine {
     for (const until = later(this.now, ms); this.now < until; this.now = later(this.now, 1)) {
       while ((ends[0] ?? Number.POSITIVE_INFINITY) <= this.now) {
         ends.shift();
-        pace.end();
+        pace.end(this.ahead > 0);
       }
       for (this.owed += this.calls; this.owed >= 1; this.owed -= 1) this.clientCall();
       await pace.room(this.running);
       while (pace.free(this.running) > 0) {
+        if (this.ahead === 0) {
+          this.ahead = this.isBacklog ? (pace.turnCalls ?? 1) : 1;
+          this.turns += 1;
+        }
+        this.ahead -= 1;
         pace.start();
         this.started += 1;
         ends.push(later(this.now, this.asyncMs));
@@ -116,7 +126,7 @@ describe('the pace of asynchronous calls', () => {
     expect(rate).toBeLessThan(10);
   });
 
-  it('falls by half with each look at a busy machine, down to one a second', async () => {
+  it('falls by half with each look at a busy machine, down to a turn in two seconds', async () => {
     const machine = new Machine();
     await machine.run(30_000);
     machine.busy = 0.8;
@@ -125,7 +135,9 @@ describe('the pace of asynchronous calls', () => {
     expect(rates[0]).toBeLessThan(0.8 * ALL);
     expect(rates[1]).toBeLessThan((rates[0] ?? 0) / 4);
     await machine.run(5_000);
-    expect(await machine.run(20_000)).toBeCloseTo(1, 0);
+    const { turns } = machine;
+    await machine.run(20_000);
+    expect(machine.turns - turns).toBe(10);
   });
 
   it('does not fall when the machine is busy at one look alone', async () => {
@@ -149,13 +161,65 @@ describe('the pace of asynchronous calls', () => {
     expect(rate).toBeLessThan(31);
   });
 
-  it('runs one that takes long at a time, with pauses of a second at most', async () => {
+  it.each`
+    asyncMs  | turnCalls | perTurn
+    ${1}     | ${25}     | ${2_026}
+    ${5}     | ${5}      | ${2_026}
+    ${50}    | ${1}      | ${2_050}
+    ${3_000} | ${1}      | ${5_000}
+  `(
+    'runs calls of $asyncMs ms in turns of $turnCalls on a busy machine, one after the other, with pauses of two seconds at most',
+    async ({ asyncMs, turnCalls, perTurn }) => {
+      const machine = new Machine();
+      machine.busy = 1;
+      machine.asyncMs = asyncMs;
+      await machine.run(60_000);
+      const [before, started] = [machine.turns, machine.started];
+      await machine.run(100_000);
+      const turns = machine.turns - before;
+      expect(machine.pace.turnCalls).toBe(turnCalls);
+      expect(machine.started - started).toBeCloseTo(turns * turnCalls, -2);
+      expect(100_000 / turns / perTurn).toBeCloseTo(1, 1);
+      expect(machine.running).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it('leases no more than 64 calls for a turn, and ends a turn after 100 ms', async () => {
     const machine = new Machine();
     machine.busy = 1;
-    machine.asyncMs = 3_000;
+    await machine.run(10_000);
+    const { pace } = machine;
+    const callTakes = (ms: number, hasNext = true) => {
+      pace.start();
+      machine.now = later(machine.now, ms);
+      pace.end(hasNext);
+    };
+    for (let n = 0; n < 100; n += 1) callTakes(0.1);
+    expect(pace.turnCalls).toBe(64);
+    callTakes(0.1, false);
+    machine.now = later(machine.now, pace.restMs());
+    for (let n = 0; n < 9; n += 1) {
+      callTakes(10);
+      expect(pace.restMs()).toBe(0);
+    }
+    callTakes(10);
+    expect(pace.restMs()).toBe(2_000);
+  });
+
+  it('pauses longer after a single call than in proportion, because to lease and to report it costs more than the call', async () => {
+    const machine = new Machine();
+    machine.busy = 1;
+    machine.isBacklog = false;
+    machine.asyncMs = 1;
     await machine.run(20_000);
-    expect(await machine.run(40_000)).toBeCloseTo(1 / 4, 1);
-    expect(machine.running).toBeLessThanOrEqual(1);
+    // 6 ms and not 1 for each.
+    expect(await machine.run(20_000)).toBeLessThan(1);
+  });
+
+  it('has no turns while more than one call runs at a time', async () => {
+    const machine = new Machine();
+    await machine.run(30_000);
+    expect(machine.pace.turnCalls).toBeUndefined();
   });
 
   it('rises without a comparison if clients call too seldom for one', async () => {

@@ -13,8 +13,17 @@ const LEAST = 1 / 200;
 /** The growth at each look while there are too few calls of clients to compare, and after each comparison that shows no effect. */
 const GROWTH_UNSEEN = 1.1;
 const GROWTH = 2;
+/** How long a turn takes, about. */
+const TURN_MS = 25;
+/** After this time no further call of it starts, whatever was leased for it. */
+export const MAX_TURN_MS = 100;
+const MAX_TURN_CALLS = 64;
+/** Of the CPU, that a turn costs beside its calls: to lease them, and to report how they ended. */
+const TURN_COST_MS = 5;
 /** P4 */
-const MAX_REST_MS = 1_000;
+const MAX_REST_MS = 2_000;
+/** The part of the last call in how long one takes. */
+const NEWEST = 1 / 4;
 
 export interface PaceOptions {
   /** Maximum number of asynchronous calls at a time. */
@@ -39,15 +48,18 @@ export interface ClientCall {
  * API node, balancer and runner need for a call.
  *
  * P1  While no client calls, all of them.
- * P2  When a client calls, one at a time, with a pause three times as long as it took. While clients call, half as many at each look at a
+ * P2  When a client calls, one at a time, with pauses three times as long as they take. While clients call, half as many at each look at a
  *     machine that was busy before as well, and when their calls take longer with asynchronous calls than without; twice as many if
  *     there is no such effect.
- * P3  Fewer than one means pauses: with 0.1, one of them runs for a tenth of the time.
- * P4  A pause is at most a second, so that a backlog never stands still, and lets the set share of the rate of the clients' calls start.
+ * P3  Fewer than one means turns and pauses: with 0.1, one of them runs for a tenth of the time. In a turn, one runs after the other, as
+ *     many as take 25 ms. They are leased together, and their ends are reported together: for a call alone, that takes ten times the CPU
+ *     of all the rest, in pieces of milliseconds, for which calls of clients wait.
+ * P4  A pause is at most two seconds, so that a backlog never stands still, and lets the set share of the rate of the clients' calls start.
  */
 export class Pace {
   private level: number;
-  private maxRestMs = MAX_REST_MS;
+  /** P4. For each call of a turn. */
+  private maxRestMs = Number.POSITIVE_INFINITY;
   private clientCalls = 0;
   private clientAt: MonoMs = LONG_AGO;
   private seenAt: MonoMs = LONG_AGO;
@@ -55,6 +67,10 @@ export class Pace {
   private wasBusy = false;
   private startedAt: MonoMs = LONG_AGO;
   private restUntil: MonoMs = LONG_AGO;
+  /** P3 */
+  private turn: { readonly since: MonoMs; calls: number } | undefined;
+  /** How long a call takes, about. */
+  private callMs = TURN_MS;
   /** Whether it has let any start since it has last changed, without which there is no effect to see. */
   private isUsed = false;
   private readonly contrast: LatencyContrast;
@@ -81,15 +97,28 @@ export class Pace {
   /** An asynchronous call starts. */
   start(): void {
     this.startedAt = this.options.clock.now();
+    this.turn ??= { since: this.startedAt, calls: 0 };
+    this.turn.calls += 1;
     this.isUsed = true;
   }
 
-  /** An asynchronous call has ended. */
-  end(): void {
-    if (this.level >= 1) return;
+  /** An asynchronous call has ended. @param hasNext whether another one that is leased waits for that */
+  end(hasNext: boolean): void {
+    const { turn, level } = this;
     const now = this.options.clock.now();
-    const restMs = (now - this.startedAt) * (1 / this.level - 1);
-    this.restUntil = later(now, Math.min(restMs, this.maxRestMs));
+    if (level < 1) this.callMs += NEWEST * (now - this.startedAt - this.callMs);
+    if (turn === undefined) return;
+    const tookMs = now - turn.since;
+    if (level < 1 && hasNext && tookMs < MAX_TURN_MS) return;
+    this.turn = undefined;
+    const restMs = (tookMs + TURN_COST_MS) * (1 / level - 1);
+    this.restUntil = later(now, Math.max(0, Math.min(restMs, MAX_REST_MS, turn.calls * this.maxRestMs)));
+  }
+
+  /** P3. How many are to be leased for the next turn; undefined while there are no turns. */
+  get turnCalls(): number | undefined {
+    if (this.level >= 1) return undefined;
+    return Math.min(MAX_TURN_CALLS, Math.max(1, Math.round(TURN_MS / Math.max(this.callMs, 0.01))));
   }
 
   /** Whether as many may run as at any time, so that more of them may be leased. */
@@ -138,7 +167,7 @@ export class Pace {
     const { level, contrast } = this;
     const calls = this.clientCalls;
     this.clientCalls = 0;
-    this.maxRestMs = Math.min(MAX_REST_MS, elapsedMs / (share * calls));
+    this.maxRestMs = elapsedMs / (share * calls);
     if (!this.hasClients(clock.now())) return this.change(limit);
     const isBusy = busy >= fromBusy;
     const isBusyStill = isBusy && this.wasBusy;
