@@ -1,6 +1,7 @@
 import {
   type CallOutcome,
   type Clock,
+  closeSpan,
   count,
   countCallsFromZero,
   countFromZero,
@@ -11,12 +12,12 @@ import {
   failedCall,
   type IdGenerator,
   InflightTracker,
-  inSpan,
   type Logger,
   later,
   type MonoMs,
   nanoseconds,
   Once,
+  openChildSpan,
   standbyOf,
   TurnoverMap,
   traceFields,
@@ -34,7 +35,7 @@ import { Capacity } from './resources/capacity.js';
 import { type Resources, ResourceTracker } from './resources/resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 import { Evictor } from './slots/evictor.js';
-import type { HotContainer } from './slots/hot-container.js';
+import type { HotContainer, ServeOutcome } from './slots/hot-container.js';
 import { SlotQueue } from './slots/slot-queue.js';
 
 export interface HotAgentOptions {
@@ -140,14 +141,10 @@ export class HotAgent implements Agent {
     });
   }
 
-  async submit(call: AgentCall): Promise<void> {
+  submit(call: AgentCall): Promise<void> {
     count('calls');
-    const leave = this.calls.enter();
-    try {
-      await this.run(call);
-    } finally {
-      leave();
-    }
+    this.calls.begin();
+    return this.run(call);
   }
 
   drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
@@ -159,14 +156,22 @@ export class HotAgent implements Agent {
     return this.closing.call();
   }
 
+  /** Awaits no more than it has to: each `await` costs a promise for every call. */
   private async run(call: AgentCall): Promise<void> {
     const { clock } = this.options;
     const submittedAt = clock.now();
     let container: HotContainer;
     this.load.queued(1);
+    const span = openChildSpan('agent_get_slot', call.trace);
     try {
-      container = await inSpan('agent_get_slot', call.trace, () => this.slotFor(call));
+      const claimed = this.claim(call);
+      container = claimed instanceof Promise ? await claimed : claimed;
+      const told = this.begin(call, container);
+      if (told !== undefined) await told;
+      if (span) closeSpan(span);
     } catch (error) {
+      if (span) closeSpan(span, error);
+      this.calls.end();
       call.body.discard();
       call.logSink.close();
       countUnstarted(error);
@@ -178,42 +183,57 @@ export class HotAgent implements Agent {
     this.load.executing(1);
     const startedAt = clock.now();
     call.timings.schedulerNs = nanoseconds(startedAt - submittedAt);
-    const closeSpan = openExecutionSpan(call);
-    const outcome = await this.serve(call, container);
-    closeSpan?.(outcome);
-    call.timings.executionNs = nanoseconds(clock.now() - startedAt);
     try {
-      await this.end(call, outcome);
+      const closeExecution = openExecutionSpan(call);
+      const served = await container.serve(call, this.executionDeadline(call));
+      const outcome = served.kind === 'unsent' ? await this.serveElsewhere(call, served) : served;
+      closeExecution?.(outcome);
+      call.timings.executionNs = nanoseconds(clock.now() - startedAt);
+      this.end(call, outcome);
+      if (this.listeners.length > 0) await this.announceEnd(call);
+      if (outcome.kind === 'failed') throw outcome.error;
     } finally {
       this.load.executing(-1);
+      this.calls.end();
     }
-    if (outcome.kind === 'failed') throw outcome.error;
   }
 
-  /** Claims a container and starts the call. If the start fails, the container is released for other calls. */
-  private async slotFor(call: AgentCall): Promise<HotContainer> {
+  /** An idle container of the function, or a promise of the next one. */
+  private claim(call: AgentCall): HotContainer | Promise<HotContainer> {
     if (!this.accepting) throw new FnError('serverBusy');
     throwIfEnded(call, this.options.clock.now());
     const queue = this.queueFor(call);
-    const container = queue.take() ?? (await queue.wait(call));
+    return queue.take() ?? queue.wait(call);
+  }
+
+  /** Starts the call. If that fails, the container is released for other calls. @returns a promise if there are listeners */
+  private begin(call: AgentCall, container: HotContainer): Promise<void> | undefined {
     try {
       throwIfEnded(call, this.options.clock.now());
       call.model.startedAt = this.options.clock.wallNow();
       call.model.status = 'running';
+    } catch (error) {
+      container.release();
+      throw error;
+    }
+    return this.listeners.length > 0 ? this.announceStart(call, container) : undefined;
+  }
+
+  private async announceStart(call: AgentCall, container: HotContainer): Promise<void> {
+    try {
       for (const listener of this.listeners) await listener.beforeCall?.(call);
     } catch (error) {
       container.release();
       throw error;
     }
-    return container;
   }
 
   /**
-   * Serves the call in the claimed container, or in another if that one received none of it: a container may have ended
-   * unnoticed. All containers of a queue may have ended, as when the engine stops.
+   * Serves a call in another container than the one that received none of it: a container may have ended unnoticed. All containers
+   * of a queue may have ended, as when the engine stops.
    */
-  private async serve(call: AgentCall, first: HotContainer): Promise<CallOutcome> {
-    let outcome = await first.serve(call, this.executionDeadline(call));
+  private async serveElsewhere(call: AgentCall, unsent: ServeOutcome): Promise<CallOutcome> {
+    let outcome = unsent;
     let stillborn = 0;
     for (let tries = 1; outcome.kind === 'unsent'; tries += 1) {
       const { body, error } = outcome;
@@ -241,8 +261,8 @@ export class HotAgent implements Agent {
     return call.deadlineAt === undefined ? own : earliest(own, call.deadlineAt);
   }
 
-  /** Runs once for each started call. Errors of listeners are logged and otherwise ignored. */
-  private async end(call: AgentCall, outcome: CallOutcome): Promise<void> {
+  /** Runs once for each started call. */
+  private end(call: AgentCall, outcome: CallOutcome): void {
     call.model.completedAt = this.options.clock.wallNow();
     endStarted(call.model, outcome);
     if (this.options.log.debugEnabled) {
@@ -250,6 +270,10 @@ export class HotAgent implements Agent {
       const error = errorOf(outcome);
       this.options.log.debug('call ended', { callId: id, fnId, type, status, ...traceFields(call.trace), error });
     }
+  }
+
+  /** Errors of listeners are logged and otherwise ignored. */
+  private async announceEnd(call: AgentCall): Promise<void> {
     for (const listener of this.listeners) {
       try {
         await listener.afterCall?.(call);

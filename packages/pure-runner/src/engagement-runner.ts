@@ -4,17 +4,8 @@ import {
   type CallLog,
   CallLogs,
   type CallOption,
-  fromModelAndInput,
   type LogSink,
   noLogSink,
-  withBeforeStart,
-  withDeadline,
-  withExtensions,
-  withLogger,
-  withSignal,
-  withSlotKey,
-  withTrace,
-  withWriter,
 } from '@fnfleet/agent';
 import {
   type Call,
@@ -25,6 +16,7 @@ import {
   FnError,
   hasTrace,
   type Logger,
+  type OpenSpan,
   openSpan,
   type ResponseWriter,
   SpanKind,
@@ -67,34 +59,48 @@ export function engagementRunner(deps: EngagementDeps): RunCall {
     let call: AgentCall | undefined;
     let log: CallLog | undefined;
     // The balancer decides whether a call is traced.
-    const opened = hasTrace(io.trace) ? openSpan(SPAN, io.trace, SpanKind.SERVER) : undefined;
-    const trace = opened?.context ?? io.trace;
-    const end = (error: unknown): CallEnd => {
-      if (opened) closeSpan(opened, error);
-      return { report: callReport(call, error, deps.clock), load: encodeOrca(deps.load.report(call?.slotKey)) };
-    };
-    const endWithLog = async (error: unknown, { model }: AgentCall, of: CallLog): Promise<CallEnd> => {
-      const { report, load } = end(error);
-      // A call that has not started has printed nothing.
-      const text = model.startedAt === undefined ? '' : await of.whenComplete(error !== undefined, io.signal);
-      return { report: { ...report, log: text }, load };
-    };
+    const span = hasTrace(io.trace) ? openSpan(SPAN, io.trace, SpanKind.SERVER) : undefined;
     try {
       const model = readCall(offer, deps);
       if (model.type === 'async') log = logs.open(model.fnId);
-      call = await buildCall(model, offer, io, trace, deps, log ?? noLogSink);
+      call = await deps.agent.getCall(callOption(model, offer, io, span?.context ?? io.trace, log ?? noLogSink));
       if (deps.load.draining) throw new FnError('serverBusy');
       if (call.model.type === 'detached' && !deps.detached) throw new FnError('detachUnsupported');
       await deps.agent.submit(call);
-      return log === undefined ? end(undefined) : await endWithLog(undefined, call, log);
+      const end = endOf(call, undefined, deps, span);
+      return log === undefined ? end : await withLog(end, call, undefined, log, io);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
-        const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(trace) };
+        const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(span?.context ?? io.trace) };
         deps.logger.warn('call failed', { ...ids, error });
       }
-      return call === undefined || log === undefined ? end(error) : await endWithLog(error, call, log);
+      const end = endOf(call, error, deps, span);
+      return call === undefined || log === undefined ? end : await withLog(end, call, error, log, io);
     }
   };
+}
+
+/** @param call undefined if it could not be built @param error undefined if it succeeded */
+function endOf(
+  call: AgentCall | undefined,
+  error: unknown,
+  { clock, load }: EngagementDeps,
+  span: OpenSpan | undefined,
+): CallEnd {
+  if (span) closeSpan(span, error);
+  return { report: callReport(call, error, clock), load: encodeOrca(load.report(call?.slotKey)) };
+}
+
+/** Adds what the function has printed. A call that has not started has printed nothing. */
+async function withLog(
+  { report, load }: CallEnd,
+  { model }: AgentCall,
+  error: unknown,
+  log: CallLog,
+  { signal }: CallIo,
+): Promise<CallEnd> {
+  const text = model.startedAt === undefined ? '' : await log.whenComplete(error !== undefined, signal);
+  return { report: { ...report, log: text }, load };
 }
 
 function readCall(offer: TryMessage, deps: EngagementDeps): Call {
@@ -107,27 +113,21 @@ function readCall(offer: TryMessage, deps: EngagementDeps): Call {
   return model;
 }
 
-function buildCall(
-  model: Call,
-  offer: TryMessage,
-  io: CallIo,
-  trace: TraceContext,
-  { agent }: EngagementDeps,
-  log: LogSink,
-): Promise<AgentCall> {
-  const detached = model.type === 'detached';
-  const options: CallOption[] = [
-    fromModelAndInput(model, io.body),
-    withLogger(log),
-    withWriter(detached ? droppedAnswer : io.response),
-    withSignal(io.signal),
-    withExtensions(offer.extensions),
-    withBeforeStart(detached ? acknowledging(io) : io.beforeStart),
-    withTrace(trace),
-  ];
-  if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
-  if (offer.slotHash !== '') options.push(withSlotKey(checkedSlotKey(offer.slotHash)));
-  return agent.getCall(...options);
+/** One option for all that an engagement knows of its call: each has a price, and a call would need nine. */
+function callOption(model: Call, offer: TryMessage, io: CallIo, trace: TraceContext, log: LogSink): CallOption {
+  return (draft) => {
+    const detached = model.type === 'detached';
+    draft.model = model;
+    draft.body = io.body;
+    draft.logSink = log;
+    draft.response = detached ? droppedAnswer : io.response;
+    draft.signal = io.signal;
+    draft.extensions = { ...offer.extensions };
+    draft.beforeStart = detached ? acknowledging(io) : io.beforeStart;
+    draft.trace = trace;
+    if (io.deadlineAt !== undefined) draft.deadlineAt = io.deadlineAt;
+    if (offer.slotHash !== '') draft.slotKey = checkedSlotKey(offer.slotHash);
+  };
 }
 
 /** Fn balancers of the reference release send the key; otherwise the runner computes it. */

@@ -24,9 +24,14 @@ export class RunnerLoad {
   report(slotKey?: string): LoadReport {
     const { agent, counters, instanceId, draining } = this;
     const { state, reason = '' } = agent.health;
+    const { memoryUsedBytes, memoryTotalBytes, memoryIdleBytes, cpuUsedMillis, cpuTotalMillis } = agent.utilization;
     return {
       instanceId,
-      ...agent.utilization,
+      memoryUsedBytes,
+      memoryTotalBytes,
+      memoryIdleBytes,
+      cpuUsedMillis,
+      cpuTotalMillis,
       active: counters.active,
       waiting: agent.load.waiting,
       freeSlots: slotKey === undefined ? undefined : agent.idleContainers(slotKey),

@@ -27,17 +27,40 @@ export interface BuildCallDeps {
 const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'http-stream' };
 
 /**
- * Applies the options in order and completes the call.
- * @throws FnError `resourceTooBig`; what an option or the overrider threw
+ * Applies the options in order and completes the call. Not an async function, which would allocate more for each call.
+ * Rejects with FnError `resourceTooBig`, or with what an option or the overrider threw.
  */
-export async function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
+export function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
+  try {
+    const draft = newDraft(options, deps);
+    if (deps.overrider === undefined) return Promise.resolve(complete(draft, draft.extensions, deps));
+    return overridden(draft, deps.overrider, deps);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+async function overridden(draft: CompleteDraft, overrider: CallOverrider, deps: BuildCallDeps): Promise<AgentCall> {
+  return complete(draft, await overrider(draft.model, draft.extensions), deps);
+}
+
+type CompleteDraft = CallDraft & Required<Pick<CallDraft, 'model' | 'body'>>;
+
+function newDraft(options: readonly CallOption[], deps: BuildCallDeps): CompleteDraft {
   const draft: CallDraft = { extensions: {}, newId: deps.newId, createdAt: deps.createdAt };
   for (const option of options) option(draft);
   for (const option of deps.agentOptions) option(draft);
 
+  if (!isComplete(draft)) throw new Error('no model or request provided for call');
+  return draft;
+}
+
+function isComplete(draft: CallDraft): draft is CompleteDraft {
+  return draft.model !== undefined && draft.body !== undefined;
+}
+
+function complete(draft: CompleteDraft, extensions: Extensions, deps: BuildCallDeps): AgentCall {
   const { model, body, networkDisabled = false } = draft;
-  if (model === undefined || body === undefined) throw new Error('no model or request provided for call');
-  const extensions = deps.overrider ? await deps.overrider(model, draft.extensions) : draft.extensions;
   if (!deps.isPossible(needOf(model))) throw new FnError('resourceTooBig');
   model.config = { ...model.config, ...FORCED_CONFIG };
   return {

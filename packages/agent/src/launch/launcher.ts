@@ -15,6 +15,8 @@ export interface Waiter {
   readonly since: MonoMs;
   readonly call: AgentCall;
   readonly slot: Deferred<HotContainer>;
+  /** Listens to the signal of the call while it waits. */
+  readonly onAbort: () => void;
   /** The launch that is assigned to it. */
   launch: Launch | undefined;
   /** Ends its wait, or checks whether it should end. */

@@ -199,13 +199,13 @@ export class HotContainer implements Evictable {
    * Serves a call; the container must have been claimed for it.
    * @param deadlineAt when the function's time ends if its request is sent now
    */
-  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeOutcome> {
+  serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeOutcome> {
     const { connection } = this;
     const remainingMs = deadlineAt - this.options.clock.now();
     if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
     if (this.broken) {
       this.finish(false);
-      return { kind: 'unsent', body: call.body, error: this.broken };
+      return Promise.resolve({ kind: 'unsent', body: call.body, error: this.broken });
     }
     if (remainingMs <= 0) {
       this.finish(false);
@@ -229,7 +229,12 @@ export class HotContainer implements Evictable {
     };
     this.exchange = connection.exchange(call, deadlines, this.callClock);
     const from = this.options.clock.now();
-    const end = await this.withExit(await this.exchange.end);
+    return this.exchange.end.then((end) =>
+      isLostWithFunction(end) ? this.withExit(end).then((known) => this.served(known, from)) : this.served(end, from),
+    );
+  }
+
+  private served(end: ExchangeEnd, from: MonoMs): ServeOutcome {
     if (end.unsent) this.options.output.handOn();
     else this.options.output.end();
     this.callClock.end();
@@ -287,16 +292,14 @@ export class HotContainer implements Evictable {
   }
 
   /** H6 */
-  private async withExit(end: ExchangeEnd): Promise<ExchangeEnd> {
-    const { error } = end;
-    if (!isLostFunction(error) || end.unsent) return end;
+  private async withExit(end: LostWithFunction): Promise<ExchangeEnd> {
     const { clock, spec } = this.options;
     const timeout = Promise.withResolvers<undefined>();
     const timer = clock.after(EXIT_REPORT_MS, () => timeout.resolve(undefined));
     const exit = await Promise.race([this.exited.promise, timeout.promise]);
     timer.cancel();
     if (exit === undefined) return end;
-    const { code, cause } = error;
+    const { code, cause } = end.error;
     return { ...end, error: new FnError(code, { cause, detail: exitWords(exit, spec.memoryMb) }) };
   }
 
@@ -369,10 +372,17 @@ export class HotContainer implements Evictable {
 }
 
 /** Ends a call that never reached the function. */
-function unserved(call: AgentCall, error: Error): ServeOutcome {
+function unserved(call: AgentCall, error: Error): Promise<ServeOutcome> {
   call.body.discard();
   call.logSink.close();
-  return { kind: 'failed', error };
+  return Promise.resolve({ kind: 'failed', error });
+}
+
+type LostWithFunction = ExchangeEnd & { readonly error: FnError };
+
+/** Whether the call was lost because its connection was, which may mean that the function has exited. */
+function isLostWithFunction(end: ExchangeEnd): end is LostWithFunction {
+  return end.unsent === undefined && isLostFunction(end.error);
 }
 
 function outcomeOf({ error, unsent }: ExchangeEnd): ServeOutcome {

@@ -156,27 +156,22 @@ export class SlotQueue implements ContainerOwner {
 
   /**
    * Waits for a container and claims it.
-   * @throws FnError `serverBusy` when the call's deadline passes, when there is no room in non-blocking mode, and on
+   * Rejects with FnError `serverBusy` when the call's deadline passes, when there is no room in non-blocking mode, and on
    *   shutdown; `imagePulling` (Q8); the refusal of a launch; the error of the call's own launch; the signal's reason
    */
-  async wait(call: AgentCall): Promise<HotContainer> {
-    if (this.closed) throw new FnError('serverBusy');
+  wait(call: AgentCall): Promise<HotContainer> {
+    if (this.closed) return Promise.reject(new FnError('serverBusy'));
     this.used();
     const { model, slotKey, extensions, networkDisabled, logSink } = call;
     this.latest = { model, slotKey, extensions, networkDisabled, logSink };
     const since = this.options.clock.now();
-    const waiter: Waiter = { call, since, slot: new Deferred(), launch: undefined, limit: undefined };
     const onAbort = () => this.fail(waiter, cancelReason(call.signal));
+    const waiter: Waiter = { call, since, slot: new Deferred(), onAbort, launch: undefined, limit: undefined };
     this.limitWait(waiter);
-    call.signal.addEventListener('abort', onAbort, { once: true });
+    call.signal.addEventListener('abort', onAbort);
     this.waiters.add(waiter);
     this.launchIfNeeded();
-    try {
-      return await waiter.slot.promise;
-    } finally {
-      waiter.limit?.cancel();
-      call.signal.removeEventListener('abort', onAbort);
-    }
+    return waiter.slot.promise;
   }
 
   /** The image of the function; empty before the first call. */
@@ -291,6 +286,8 @@ export class SlotQueue implements ContainerOwner {
   /** Q4 */
   private leave(waiter: Waiter): void {
     this.waiters.delete(waiter);
+    waiter.limit?.cancel();
+    waiter.call.signal.removeEventListener('abort', waiter.onAbort);
     const { launch } = waiter;
     if (launch === undefined) return;
     unassign(launch, waiter);

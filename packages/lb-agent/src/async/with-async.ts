@@ -92,13 +92,15 @@ class ConsumingAgent implements AsyncLbAgent {
   }
 
   /** Not for the calls of the consumer, which has the agent itself. */
-  async submit(call: LbCall): Promise<void> {
+  submit(call: LbCall): Promise<void> {
     const client = this.pace.clientCall();
-    try {
-      await this.agent.submit(call);
-    } finally {
-      this.pace.clientEnd(client);
-    }
+    return this.agent.submit(call).then(
+      () => this.pace.clientEnd(client),
+      (error: unknown) => {
+        this.pace.clientEnd(client);
+        throw error;
+      },
+    );
   }
 
   stopAsync(): void {

@@ -7,6 +7,7 @@ import {
   type HeaderMap,
   headersFromRaw,
   isHopByHop,
+  type MonoMs,
   type ResponseWriter,
   requestUrl,
   type TraceContext,
@@ -29,6 +30,7 @@ export interface LbCallDraft {
   placementLimitMs?: number;
   trace?: TraceContext;
   /** From the agent. */
+  readonly arrivedAt: MonoMs;
   readonly newId: () => string;
   readonly createdAt: WallMs;
   readonly bodyLimits: ReplayBufferLimits;

@@ -27,11 +27,17 @@ import type { FleetStatus, Outlook, PlacementTiming } from '@fnfleet/placement';
 import { CallHistory } from '../explain/call-history.js';
 import { openCallSpan } from '../explain/trace-call.js';
 import { DetachedResponse } from '../http/detached-response.js';
-import type { CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
+import type { CallOverrider, CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
 import { ReplayBudget } from '../replay/replay-budget.js';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { LbCall } from './lb-call.js';
+
+type CompleteDraft = LbCallDraft & Required<Pick<LbCallDraft, 'model' | 'body' | 'response'>>;
+
+function isComplete(draft: LbCallDraft): draft is CompleteDraft {
+  return draft.model !== undefined && draft.body !== undefined && draft.response !== undefined;
+}
 
 /** Options with defaults filled in. */
 export function placementTiming({ timing = {} }: LbAgentOptions): PlacementTiming {
@@ -109,10 +115,26 @@ export class DefaultLbAgent implements LbAgent {
     return this.history.find(callId)?.explanation();
   }
 
-  async getCall(...options: LbCallOption[]): Promise<LbCall> {
-    const arrivedAt = this.clock.now();
+  /** Not an async function, which would allocate more for each call. */
+  getCall(...options: LbCallOption[]): Promise<LbCall> {
+    try {
+      const draft = this.newDraft(options);
+      const { callOverrider } = this.options;
+      if (callOverrider === undefined) return Promise.resolve(this.complete(draft, draft.extensions));
+      return this.overridden(draft, callOverrider);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private async overridden(draft: CompleteDraft, override: CallOverrider): Promise<LbCall> {
+    return this.complete(draft, await override(draft.request, draft.model, draft.extensions));
+  }
+
+  private newDraft(options: readonly LbCallOption[]): CompleteDraft {
     const createdAt = this.clock.wallNow();
     const draft: LbCallDraft = {
+      arrivedAt: this.clock.now(),
       extensions: {},
       newId: () => this.ids.next(createdAt),
       createdAt,
@@ -121,50 +143,39 @@ export class DefaultLbAgent implements LbAgent {
     for (const option of options) option(draft);
     for (const option of this.options.callOptions ?? []) option(draft);
 
-    const { body, response, request, requestId, controller = new AbortController() } = draft;
-    if (draft.model === undefined || body === undefined) throw new Error('no model or request provided for call');
-    if (response === undefined) throw new Error('no writer provided for call');
-    let { model, extensions } = draft;
-    const { trace, placementLimitMs } = draft;
-    const { callOverrider } = this.options;
-    if (callOverrider !== undefined || this.listeners.length > 0) {
-      // Copied, because overriders and listeners may modify them, and calls of one function share them.
-      model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
+    if (!isComplete(draft)) {
+      const isWriterMissing = draft.model !== undefined && draft.body !== undefined;
+      throw new Error(`no ${isWriterMissing ? 'writer' : 'model or request'} provided for call`);
     }
-    if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
-    const history = this.history.newEntry(model, draft.explained ?? false, createdAt, arrivedAt);
-    return new LbCall({
-      model,
-      arrivedAt,
-      body,
-      response,
-      request,
-      requestId,
-      controller,
-      extensions,
-      history,
-      trace,
-      placementLimitMs,
-    });
+    if (this.options.callOverrider !== undefined || this.listeners.length > 0) {
+      // Copied, because overriders and listeners may modify them, and calls of one function share them.
+      const { model } = draft;
+      draft.model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
+    }
+    return draft;
   }
 
-  async submit(call: LbCall): Promise<void> {
+  private complete(draft: CompleteDraft, extensions: Readonly<Record<string, string>>): LbCall {
+    const { model, arrivedAt, createdAt, explained = false, controller = new AbortController() } = draft;
+    const history = this.history.newEntry(model, explained, createdAt, arrivedAt);
+    return new LbCall(draft, extensions, controller, history);
+  }
+
+  submit(call: LbCall): Promise<void> {
     if (this.gateClosed) {
       count('calls');
       count('server_busy');
       call.body.commit();
-      throw new FnError('serverBusy');
+      return Promise.reject(new FnError('serverBusy'));
     }
     this.count('calls');
     this.inflight.begin();
     this.calls.add(call);
     if (call.model.type === 'detached') return this.submitDetached(call);
-    try {
-      const outcome = await this.run(call);
-      if (outcome.kind === 'failed') throw outcome.error;
-    } finally {
+    return this.run(call).then((outcome) => {
       this.done(call);
-    }
+      if (outcome.kind === 'failed') throw outcome.error;
+    });
   }
 
   async foresee(call: LbCall): Promise<Outlook> {

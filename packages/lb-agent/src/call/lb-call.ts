@@ -45,16 +45,25 @@ export class LbCall implements OutboundCall {
   private reruns = 0;
   private runner = '';
 
-  constructor(parts: LbCallParts) {
+  /**
+   * @param controller ends the call when aborted; the reason is the error with which it fails
+   * @param history its entry in the call history
+   */
+  constructor(
+    parts: LbCallParts,
+    extensions: Readonly<Record<string, string>>,
+    controller: AbortController,
+    history?: CallHistoryEntry,
+  ) {
     this.model = parts.model;
     this.arrivedAt = parts.arrivedAt;
     this.body = parts.body;
     this.request = parts.request;
     this.requestId = parts.requestId;
-    this.extensions = parts.extensions;
+    this.extensions = extensions;
     this.response = parts.response;
-    this.controller = parts.controller;
-    this.history = parts.history;
+    this.controller = controller;
+    this.history = history;
     this.trace = parts.trace ?? NO_TRACE;
     this.placementLimitMs = parts.placementLimitMs;
   }
@@ -123,14 +132,10 @@ export interface LbCallParts {
   readonly arrivedAt: MonoMs;
   readonly body: CallBody;
   readonly response: ResponseWriter;
-  readonly extensions: Readonly<Record<string, string>>;
-  readonly request?: IncomingMessage;
-  readonly requestId?: string;
-  readonly history?: CallHistoryEntry | undefined;
+  readonly request?: IncomingMessage | undefined;
+  readonly requestId?: string | undefined;
   readonly trace?: TraceContext | undefined;
   readonly placementLimitMs?: number | undefined;
-  /** Ends the call when aborted; the reason is the error with which it fails. */
-  readonly controller: AbortController;
 }
 
 /** The body of a call, which may still be arriving from the caller. */

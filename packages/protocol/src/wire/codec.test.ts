@@ -136,6 +136,47 @@ describe('the codec agrees with proto/runner.proto', () => {
     });
   });
 
+  it.each([0, 1, 127, 128, 16_383, 16_384, 70_000])(
+    'finished with a log of %i letters, and headers as long',
+    (letters) => {
+      for (const letter of ['a', 'ü', '€', '😀']) {
+        const log = letter.repeat(letters);
+        const report = { ...FULL_REPORT, log };
+        const { finished } = asObject(runnerMsg, encodeRunnerMessage({ kind: 'finished', report }));
+        expect({ log: '', ...finished }).toEqual({ ...WIRE_REPORT, log });
+        const headers = [['X-Long', log]] as const;
+        const { resultStart } = asObject(runnerMsg, encodeRunnerMessage({ kind: 'resultStart', status: 200, headers }));
+        expect(resultStart.http.headers).toEqual([{ key: 'X-Long', value: log }]);
+      }
+    },
+  );
+
+  it.each`
+    number                     | read
+    ${1}                       | ${1}
+    ${127}                     | ${127}
+    ${128}                     | ${128}
+    ${2 ** 32}                 | ${2 ** 32}
+    ${Number.MAX_SAFE_INTEGER} | ${Number.MAX_SAFE_INTEGER}
+    ${-1}                      | ${-1}
+    ${-(2 ** 40)}              | ${-(2 ** 40)}
+    ${1.9}                     | ${1}
+    ${Number.NaN}              | ${undefined}
+    ${1 / 0}                   | ${undefined}
+  `('a duration of $number is read as $read', ({ number, read }) => {
+    const report = { ...FULL_REPORT, executionNs: number };
+    const { finished } = asObject(runnerMsg, encodeRunnerMessage({ kind: 'finished', report }));
+    expect(finished.executionDuration).toBe(read);
+    expect(finished.image).toBe(WIRE_REPORT.image);
+  });
+
+  it('a message that cannot be encoded leaves nothing in the next one', () => {
+    const headers = [['X', undefined as unknown as string]] as const;
+    expect(() => encodeRunnerMessage({ kind: 'resultStart', status: 200, headers })).toThrow(TypeError);
+    const bytes = encodeRunnerMessage({ kind: 'finished', report: FULL_REPORT });
+    expect(asObject(runnerMsg, bytes)).toEqual({ finished: WIRE_REPORT });
+  });
+
   it('protocol 6: fields omitted by an older runner have default values', () => {
     const { image, imagePullWaitDuration, ctrPrepDuration, ctrCreateDuration, initStartTime, ...old } = WIRE_REPORT;
     const decoded = decodeRunnerMessage(bytesOf(runnerMsg, { finished: old }));

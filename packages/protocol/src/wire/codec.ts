@@ -9,14 +9,15 @@ import type {
   StartedMessage,
   TryMessage,
 } from '../engage/messages.js';
+import { FieldWriter } from './field-writer.js';
 import { instant, instantOf } from './wire-dates.js';
 
 /**
- * Converts the two messages of Engage between bytes and our unions. It uses protobufjs's reader and writer instead of its
- * reflection, because it runs several times per call and produces exactly what the state machines need. The tests compare every
+ * Converts the two messages of Engage between bytes and our unions. It uses protobufjs's reader and a writer of our own instead
+ * of its reflection, because it runs several times per call and produces exactly what the state machines need. The tests compare every
  * message with the reflection of `proto/runner.proto`, so the two cannot diverge.
  */
-const { Reader, Writer } = protobuf;
+const { Reader } = protobuf;
 
 const VARINT = 0;
 const BYTES = 2;
@@ -25,8 +26,12 @@ const tag = (field: number, wireType: number) => (field << 3) | wireType;
 const EMPTY = Buffer.alloc(0);
 
 const STARTED: StartedMessage = { kind: 'started' };
-const STARTED_KEY = tag(1000, BYTES);
-const STARTED_BYTES = finish(Writer.create().uint32(STARTED_KEY).uint32(0));
+const STARTED_FIELD = 1000;
+const STARTED_KEY = tag(STARTED_FIELD, BYTES);
+/** Of every message that is encoded: none begins before the one before it ends. */
+const writer = new FieldWriter();
+
+const STARTED_BYTES = encodeStarted();
 
 export function encodeClientMessage(message: ClientMessage): Buffer {
   switch (message.kind) {
@@ -101,6 +106,12 @@ export function decodeRunnerMessage(bytes: Buffer): RunnerMessage {
   return message;
 }
 
+function encodeStarted(): Buffer {
+  writer.begin();
+  writer.close(writer.open(STARTED_FIELD));
+  return writer.end();
+}
+
 // --- try -------------------------------------------------------------------------------------------------------------
 
 function encodeTry(message: TryMessage): Buffer {
@@ -122,16 +133,14 @@ function encodeCallOnly(callJson: string): Buffer {
   return encoded;
 }
 
-function encodeTryWithMore(message: TryMessage): Buffer {
-  const writer = Writer.create();
-  writer.uint32(tag(1, BYTES)).fork();
-  if (message.callJson !== '') writer.uint32(tag(1, BYTES)).string(message.callJson);
-  if (message.slotHash !== '') writer.uint32(tag(2, BYTES)).string(message.slotHash);
-  for (const [key, value] of Object.entries(message.extensions)) {
-    writer.uint32(tag(3, BYTES)).fork();
-    writer.uint32(tag(1, BYTES)).string(key).uint32(tag(2, BYTES)).string(value).ldelim();
-  }
-  return finish(writer.ldelim());
+function encodeTryWithMore({ callJson, slotHash, extensions }: TryMessage): Buffer {
+  writer.begin();
+  const call = writer.open(1);
+  writer.text(1, callJson);
+  writer.text(2, slotHash);
+  for (const name in extensions) writer.pair(3, name, extensions[name] as string);
+  writer.close(call);
+  return writer.end();
 }
 
 function decodeTry(bytes: Buffer): TryMessage {
@@ -219,15 +228,15 @@ export function writeVarint(out: Buffer, start: number, value: number): number {
 
 // --- result_start ----------------------------------------------------------------------------------------------------
 
-function encodeResultStart(message: ResultStartMessage): Buffer {
-  const writer = Writer.create();
-  writer.uint32(tag(1, BYTES)).fork().uint32(tag(100, BYTES)).fork();
-  if (message.status !== 0) writer.uint32(tag(1, VARINT)).int32(message.status);
-  for (const [name, value] of message.headers) {
-    writer.uint32(tag(2, BYTES)).fork();
-    writer.uint32(tag(1, BYTES)).string(name).uint32(tag(2, BYTES)).string(value).ldelim();
-  }
-  return finish(writer.ldelim().ldelim());
+function encodeResultStart({ status, headers }: ResultStartMessage): Buffer {
+  writer.begin();
+  const outer = writer.open(1);
+  const inner = writer.open(100);
+  writer.number(1, status);
+  for (const [name, value] of headers) writer.pair(2, name, value);
+  writer.close(inner);
+  writer.close(outer);
+  return writer.end();
 }
 
 /** Undefined if the message announces an answer of an unknown kind. */
@@ -258,30 +267,28 @@ function decodeHttpMeta(bytes: Buffer): ResultStartMessage {
 // --- finished --------------------------------------------------------------------------------------------------------
 
 function encodeFinished({ report }: FinishedMessage): Buffer {
-  const writer = Writer.create();
-  const string = (field: number, value: string) => value !== '' && writer.uint32(tag(field, BYTES)).string(value);
-  const number = (field: number, value: number) => value !== 0 && writer.uint32(tag(field, VARINT)).int64(value);
-  const flag = (field: number, value: boolean) => value && writer.uint32(tag(field, VARINT)).bool(true);
-  writer.uint32(tag(3, BYTES)).fork();
-  flag(1, report.success);
-  string(2, report.callId);
-  number(3, report.errorCode);
-  string(4, report.errorText);
-  string(5, instant(report.createdAt));
-  string(6, instant(report.startedAt));
-  string(7, instant(report.completedAt));
-  number(8, report.schedulerNs);
-  number(9, report.executionNs);
-  flag(10, report.errorUser);
-  string(11, report.image);
-  number(12, report.imagePullWaitNs);
-  number(13, report.containerPrepareNs);
-  number(14, report.containerCreateNs);
-  number(15, report.containerInitNs);
-  string(1000, report.errorDetail);
-  number(1001, report.retryAfterSeconds);
-  string(1002, report.log);
-  return finish(writer.ldelim());
+  writer.begin();
+  const finished = writer.open(3);
+  writer.flag(1, report.success);
+  writer.text(2, report.callId);
+  writer.number(3, report.errorCode);
+  writer.text(4, report.errorText);
+  writer.text(5, instant(report.createdAt));
+  writer.text(6, instant(report.startedAt));
+  writer.text(7, instant(report.completedAt));
+  writer.number(8, report.schedulerNs);
+  writer.number(9, report.executionNs);
+  writer.flag(10, report.errorUser);
+  writer.text(11, report.image);
+  writer.number(12, report.imagePullWaitNs);
+  writer.number(13, report.containerPrepareNs);
+  writer.number(14, report.containerCreateNs);
+  writer.number(15, report.containerInitNs);
+  writer.text(1000, report.errorDetail);
+  writer.number(1001, report.retryAfterSeconds);
+  writer.text(1002, report.log);
+  writer.close(finished);
+  return writer.end();
 }
 
 function decodeFinished(bytes: Buffer): FinishedMessage {
@@ -393,9 +400,4 @@ function nested(reader: protobuf.Reader, bytes: Buffer): Buffer {
   const start = reader.pos;
   reader.skip(length);
   return bytes.subarray(start, start + length);
-}
-
-function finish(writer: protobuf.Writer): Buffer {
-  const bytes = writer.finish();
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

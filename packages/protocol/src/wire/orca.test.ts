@@ -76,6 +76,35 @@ it.each([
   expect(decodeOrca(trailer, '')).toBeUndefined();
 });
 
+/** Where a report of this release has its numbers: two that follow their keys, and one after each name and a key. */
+function numbersIn(trailer: string): number[] {
+  const bytes = Buffer.from(trailer, 'base64');
+  const names = Object.keys(read(trailer).named_metrics);
+  return [1, 10, ...names.map((name) => bytes.indexOf(name) + name.length + 1)];
+}
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, -1])('is ignored with %d in place of one of its numbers', (number) => {
+  const trailer = encodeOrca(LOAD);
+  const places = numbersIn(trailer);
+  expect(places).toHaveLength(10);
+  for (const at of places) {
+    const bytes = Buffer.from(trailer, 'base64');
+    bytes.writeDoubleLE(number, at);
+    expect(decodeOrca(bytes.toString('base64'), LOAD.instanceId)).toBeUndefined();
+  }
+  expect(decodeOrca(trailer, LOAD.instanceId)).toEqual(LOAD);
+  expect(encodeOrca(LOAD)).toBe(trailer);
+});
+
+it('is the same from a runner that writes the metrics in another order, or with another name among them', () => {
+  const report = read(encodeOrca(LOAD));
+  const metrics = Object.fromEntries(Object.entries(report.named_metrics).toReversed());
+  expect(decodeOrca(encoded({ ...report, named_metrics: metrics }), LOAD.instanceId)).toEqual(LOAD);
+  const renamed = Buffer.from(encodeOrca(LOAD), 'base64');
+  renamed.write('fn.free_slotz', renamed.indexOf('fn.free_slots'));
+  expect(decodeOrca(renamed.toString('base64'), LOAD.instanceId)).toEqual({ ...LOAD, freeSlots: undefined });
+});
+
 it('may have unknown fields', () => {
   const trailer = encoded({
     eps: 1,

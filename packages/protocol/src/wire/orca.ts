@@ -39,27 +39,40 @@ const TEMPLATE = Buffer.concat([utilization(CPU_UTILIZATION), utilization(MEM_UT
 const WITHOUT_FREE_SLOTS = TEMPLATE.subarray(0, TEMPLATE.length - namedMetric(FREE_SLOTS).length);
 const CPU_AT = UTILIZATION_BYTES - DOUBLE_BYTES;
 const MEM_AT = CPU_AT + UTILIZATION_BYTES;
-const NAMED_AT: readonly number[] = NAMES.map((_, index) => {
-  const upTo = NAMES.slice(0, index + 1).reduce((bytes, name) => bytes + namedMetric(name).length, 0);
-  return 2 * UTILIZATION_BYTES + upTo - DOUBLE_BYTES;
-});
+/** Where the number of each named metric is. */
+const AT = Object.fromEntries(
+  NAMES.map((name, index) => {
+    const upTo = NAMES.slice(0, index + 1).reduce((bytes, each) => bytes + namedMetric(each).length, 0);
+    return [name, 2 * UTILIZATION_BYTES + upTo - DOUBLE_BYTES];
+  }),
+) as Record<(typeof NAMES)[number], number>;
+const ALL_AT: readonly number[] = [CPU_AT, MEM_AT, ...Object.values(AT)];
 
 /** The value of the trailer. */
 export function encodeOrca(load: LoadReport): string {
   const { memoryTotalBytes, memoryIdleBytes, cpuTotalMillis, active, waiting, draining, degraded, freeSlots } = load;
   TEMPLATE.writeDoubleLE(share(load.cpuUsedMillis, cpuTotalMillis), CPU_AT);
   TEMPLATE.writeDoubleLE(share(load.memoryUsedBytes, memoryTotalBytes), MEM_AT);
-  const flags = [Number(draining), Number(degraded)];
-  const named = [memoryTotalBytes, memoryIdleBytes ?? 0, cpuTotalMillis, active, waiting, ...flags, freeSlots ?? 0];
-  for (let i = 0; i < named.length; i += 1) TEMPLATE.writeDoubleLE(named[i] ?? 0, NAMED_AT[i] ?? 0);
+  TEMPLATE.writeDoubleLE(memoryTotalBytes, AT[MEM_TOTAL]);
+  TEMPLATE.writeDoubleLE(memoryIdleBytes ?? 0, AT[MEM_IDLE]);
+  TEMPLATE.writeDoubleLE(cpuTotalMillis, AT[CPU_TOTAL]);
+  TEMPLATE.writeDoubleLE(active, AT[ACTIVE]);
+  TEMPLATE.writeDoubleLE(waiting, AT[WAITING]);
+  TEMPLATE.writeDoubleLE(Number(draining), AT[DRAINING]);
+  TEMPLATE.writeDoubleLE(Number(degraded), AT[DEGRADED]);
+  TEMPLATE.writeDoubleLE(freeSlots ?? 0, AT[FREE_SLOTS]);
   const bytes = freeSlots === undefined ? WITHOUT_FREE_SLOTS : TEMPLATE;
   // gRPC requires it without padding.
-  return bytes.toString('base64').replace(/={1,2}$/, '');
+  const padding = (3 - (bytes.length % 3)) % 3;
+  const padded = bytes.toString('base64');
+  return padding === 0 ? padded : padded.slice(0, -padding);
 }
 
 /** Undefined if it is unreadable or not from one of our runners. A bad load report is no reason to fail a call. */
 export function decodeOrca(trailer: string, instanceId: string): LoadReport | undefined {
-  const read = readNumbers(Buffer.from(trailer, 'base64'));
+  const bytes = Buffer.from(trailer, 'base64');
+  if (isOfThisRelease(bytes)) return readInPlace(bytes, instanceId);
+  const read = readNumbers(bytes);
   if (read === undefined) return undefined;
   const { cpu, memory, named } = read;
   const memoryTotalBytes = named.get(MEM_TOTAL);
@@ -77,6 +90,37 @@ export function decodeOrca(trailer: string, instanceId: string): LoadReport | un
     freeSlots: named.get(FREE_SLOTS),
     draining: (named.get(DRAINING) ?? 0) > 0,
     degraded: (named.get(DEGRADED) ?? 0) > 0,
+    degradedReason: '',
+  };
+}
+
+/** Compares with what `encodeOrca` writes: the same bytes, except for the numbers. */
+function isOfThisRelease(bytes: Buffer): boolean {
+  if (bytes.length !== TEMPLATE.length) return false;
+  for (const at of ALL_AT) bytes.copy(TEMPLATE, at, at, at + DOUBLE_BYTES);
+  return bytes.equals(TEMPLATE);
+}
+
+/** Reads the numbers where `encodeOrca` has written them, which costs a balancer less for each call than to read any report. */
+function readInPlace(bytes: Buffer, instanceId: string): LoadReport | undefined {
+  for (const at of ALL_AT) {
+    const value = bytes.readDoubleLE(at);
+    if (!Number.isFinite(value) || value < 0) return undefined;
+  }
+  const memoryTotalBytes = bytes.readDoubleLE(AT[MEM_TOTAL]);
+  const cpuTotalMillis = bytes.readDoubleLE(AT[CPU_TOTAL]);
+  return {
+    instanceId,
+    memoryUsedBytes: Math.round(bytes.readDoubleLE(MEM_AT) * memoryTotalBytes),
+    memoryTotalBytes,
+    memoryIdleBytes: bytes.readDoubleLE(AT[MEM_IDLE]),
+    cpuUsedMillis: Math.round(bytes.readDoubleLE(CPU_AT) * cpuTotalMillis),
+    cpuTotalMillis,
+    active: bytes.readDoubleLE(AT[ACTIVE]),
+    waiting: bytes.readDoubleLE(AT[WAITING]),
+    freeSlots: bytes.readDoubleLE(AT[FREE_SLOTS]),
+    draining: bytes.readDoubleLE(AT[DRAINING]) > 0,
+    degraded: bytes.readDoubleLE(AT[DEGRADED]) > 0,
     degradedReason: '',
   };
 }
