@@ -195,4 +195,106 @@ describe('an http service', () => {
     const answer = await fetch(service.address.url);
     expect([answer.status, await answer.text()]).toEqual([444, '']);
   });
+
+  describe('H5: of pipelined requests', () => {
+    /** Requests that have started, and are not answered yet. */
+    let started: { readonly path: string; readonly answer: () => void; readonly breakOff: () => void }[];
+    /** Paths in the order in which they have started. */
+    let order: string[];
+
+    const requests = (...paths: (string | number)[]) =>
+      paths.map((path) => `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('');
+    const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+    async function begin(options: Partial<HttpServiceOptions> = {}): Promise<void> {
+      started = [];
+      order = [];
+      const handler: RequestListener = ({ url: path = '' }, res) => {
+        order.push(path.slice(1));
+        res.writeHead(200, { 'Content-Length': 2 * path.length });
+        res.write(path);
+        started.push({ path, answer: () => res.end(path), breakOff: () => res.destroy() });
+      };
+      await listen(handler, options);
+    }
+
+    async function next() {
+      await until(() => started.length > 0);
+      return started.shift() as (typeof started)[number];
+    }
+
+    async function until(holds: () => boolean): Promise<void> {
+      while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+
+    /** Two turns of the event loop per connection: whatever could still start would have. */
+    async function settled(): Promise<void> {
+      const probe = dial(requests('probe'));
+      await until(() => order.at(-1) === 'probe');
+      started.pop()?.answer();
+      probe.destroy();
+      await until(() => service.inFlight === 0);
+      order.pop();
+    }
+
+    it('each starts when the one before it has been answered, and the last leaves an idle connection', async () => {
+      await begin({ limits: { maxConnections: 1 } });
+      const client = dial(requests(...upTo(32)));
+      for (const at of upTo(32)) {
+        const { path, answer } = await next();
+        expect([path, started.length, service.inFlight, order.length]).toEqual([`/${at}`, 0, 1, at + 1]);
+        answer();
+      }
+      await until(() => service.inFlight === 0);
+      client.write(requests('again', 'once-more'));
+      for (const path of ['/again', '/once-more']) {
+        const found = await next();
+        expect(found.path).toBe(path);
+        found.answer();
+      }
+      // It gives way to another one, which it would not with a response that is pending.
+      await until(() => service.inFlight === 0);
+      const closed = new Promise((resolve) => client.once('close', resolve));
+      client.resume();
+      dial(requests('other'));
+      expect((await next()).path).toBe('/other');
+      await closed;
+      expect(service.connections).toBe(1);
+    });
+
+    it.each`
+      what                                     | ends
+      ${'the response in progress breaks off'} | ${'breakOff'}
+      ${'the client disconnects'}              | ${'client'}
+      ${'one more than 32 arrives'}            | ${'more'}
+    `('none starts any more when $what: nothing is held, and others are served', async ({ ends }) => {
+      await begin();
+      const client = dial(requests(...upTo(32)));
+      client.resume();
+      (await next()).answer();
+      const { breakOff } = await next();
+      const closed = new Promise((resolve) => client.once('close', resolve));
+      if (ends === 'breakOff') breakOff();
+      if (ends === 'client') client.destroy();
+      // One has been answered.
+      if (ends === 'more') client.write(requests('free', 'too-many'));
+      await closed;
+      await until(() => service.connections === 0 && service.inFlight === 0);
+      await settled();
+      expect(order).toEqual(['0', '1']);
+      expect([started.length, service.inFlight]).toEqual([0, 0]);
+    });
+
+    it('none starts behind a response that closes the connection, as the first that begins after a drain does', async () => {
+      await begin();
+      const answered = textOf(dial(requests(...upTo(3))));
+      const { answer } = await next();
+      const drained = service.drain({ graceMs: 60_000 });
+      answer();
+      (await next()).answer();
+      expect((await answered).match(/Connection: [\w-]+/g)).toEqual(['Connection: keep-alive', 'Connection: close']);
+      expect(await drained).toBe('drained');
+      expect(order).toEqual(['0', '1']);
+    });
+  });
 });

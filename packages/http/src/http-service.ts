@@ -60,7 +60,7 @@ export interface HttpAddress {
  * H4  At the connection limit, a connection without a request so far is closed to make room, then one between two
  *     requests. Connections that wait for a response stay.
  * H5  Pipelined requests of a connection start one after the other, each when the previous one has been answered. Those
- *     that have not started when the client disconnects never do.
+ *     that have not started when the client disconnects, or behind a response that closes the connection, never do.
  * H6  A client that waits for `100 Continue` is told to send its body when somebody reads it, and not if the request is refused before.
  */
 export class HttpService implements Service {
@@ -179,7 +179,7 @@ export class HttpService implements Service {
       cut?.cancel();
       const [next] = answers;
       // Start the next request before this one is removed, so that drain does not see an idle port in between.
-      if (next !== undefined && !socket.destroyed) this.begin(next.req, next, answers);
+      if (next !== undefined && socket.writable) this.begin(next.req, next, answers);
       this.inflight.end();
       // H1: the connection becomes idle shortly after its response.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());

@@ -1,4 +1,4 @@
-import type { BatchAnswer, Operation } from '../operations.js';
+import type { BatchAnswer, Operation, OperationResult } from '../operations.js';
 import { packAnswer, packBatch, unpackAnswer, unpackBatch } from './packed-batch.js';
 
 const lease = { callId: 'c1', token: 't-1' };
@@ -14,6 +14,7 @@ describe('batches that travel between a process and the thread of its queue', ()
     { kind: 'push', message: { callId: 'c2', fnId: 'f', head: '', body: bytes(''), limits: { concurrency: 2 } } },
     { kind: 'extend', lease, leaseMs: 1_000 },
     { kind: 'push', message: { callId: 'c3', fnId: 'f', head: 'head', body, priority: 2 } },
+    { kind: 'reserve', request: { holder: 'other', limit: 1, leaseMs: 1_000 } },
   ];
   const batch = { kind: 'batch', operations, time } as const;
 
@@ -27,6 +28,7 @@ describe('batches that travel between a process and the thread of its queue', ()
         { ...operations[0], result: { head: '{"ü":"€😀"}', body: bytes('body'), log: 'said "this"\n' } },
         ...operations.slice(1, 4),
         { kind: 'push', message: { callId: 'c3', fnId: 'f', head: 'head', body: bytes('body'), priority: 2 } },
+        operations[5],
       ],
     });
   });
@@ -40,16 +42,18 @@ describe('batches that travel between a process and the thread of its queue', ()
         { kind: 'refused', code: 'queueFull', params: { what: 'it has 3 calls' } },
         { kind: 'done', answer: { kind: 'leaseLost', because: 'expired' } },
         { kind: 'failed', problem: { message: 'disk I/O error', errcode: 10 } },
+        { kind: 'done', answer: [{ ...delivery, head: 'other', body: bytes('333') }] },
       ],
       ready: true,
       ended: [{ callId: 'c1', state: 'success' }],
-      nextAt: undefined,
+      nextAt: 7,
     };
     const packed = packAnswer(batch, answer);
     expect(unpackAnswer(structuredClone(packed, { transfer: [packed.memory] }))).toEqual(answer);
     const [, reserve] = operations;
-    const none = { ...answer, results: [{ kind: 'done', answer: [] }] } as const;
-    const empty = packAnswer({ ...batch, operations: [reserve as Operation] }, none);
-    expect(unpackAnswer(empty)).toEqual(none);
+    for (const result of [{ kind: 'done', answer: [] }, answer.results[2], answer.results[4]] as const) {
+      const none = { ...answer, results: [result as OperationResult] };
+      expect(unpackAnswer(packAnswer({ ...batch, operations: [reserve as Operation] }, none))).toEqual(none);
+    }
   });
 });
