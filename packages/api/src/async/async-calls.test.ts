@@ -117,6 +117,51 @@ describe('a balancer', () => {
     expect(await other).toEqual([]);
   });
 
+  describe('that says how calls ended, and asks for more at once,', () => {
+    const asksFor = async (...said: object[]) => {
+      const frames = said.map((one) => ({ head: JSON.stringify(one), body: Buffer.alloc(0) }));
+      const answer = await post('/v2/runner/async/settle', encodeFrames(frames));
+      const [first, ...calls] = answer.frames.map((frame) => JSON.parse(frame.head));
+      return { ...answer, first, ids: calls.map(({ call_id }) => call_id) };
+    };
+
+    it('gets both answers together, and may start what the ends have made room for', async () => {
+      await api.put(`/v2/fns/${fnId}`, { annotations: { 'fnfleet/async': { concurrency: 1 } } });
+      for (const id of ['c1', 'c2']) await accept(id);
+      const [leased] = await reserve();
+      expect(await reserve()).toEqual([]);
+      const ends = { ...leaseOf(leased), kind: 'complete', head: '{}' };
+      const { first, ids } = await asksFor(ends, { kind: 'reserve', holder: 'lb', limit: 10, wait_ms: 30_000 });
+      expect({ first, ids }).toEqual({ first: { answers: [{ kind: 'completed' }], reserved: true }, ids: ['c2'] });
+      expect((await call('c1')).body).toMatchObject({ status: 'success' });
+    });
+
+    it('learns at once that there are none', async () => {
+      const { first, ids } = await asksFor({ kind: 'reserve', holder: 'lb', limit: 10, wait_ms: 30_000 });
+      expect({ first, ids }).toEqual({ first: { answers: [], reserved: true }, ids: [] });
+    });
+
+    it.each`
+      what                        | more
+      ${'two reservations'}       | ${[{ kind: 'reserve', holder: 'lb' }, { kind: 'reserve', holder: 'lb' }]}
+      ${'no holder'}              | ${[{ kind: 'reserve' }]}
+      ${'more than is allowed'}   | ${[{ kind: 'reserve', holder: 'lb', limit: 1_001 }]}
+      ${'no calls of a function'} | ${[{ kind: 'reserve', holder: 'lb', per_function: 0 }]}
+    `('changes nothing with $what, and the next one is served', async ({ more }) => {
+      for (const id of ['c1', 'c2']) await accept(id);
+      const [leased] = await reserve({ limit: 1 });
+      const ends = { ...leaseOf(leased), kind: 'complete', head: '{}' };
+      expect(await asksFor(ends, ...more)).toMatchObject({ status: 400 });
+      expect((await call('c1')).body).toMatchObject({ status: 'running' });
+      const next = await asksFor(ends, { kind: 'reserve', holder: 'lb' });
+      expect(next).toMatchObject({ first: { answers: [{ kind: 'completed' }] }, ids: ['c2'] });
+    });
+
+    it('is told that the node takes that', async () => {
+      expect((await post('/v2/runner/async/settle', encodeFrames([]))).body).toEqual({ answers: [], reserves: true });
+    });
+  });
+
   it.each`
     what                             | more
     ${'no list'}                     | ${{ held: { f: 1 } }}

@@ -60,27 +60,19 @@ export function queueHandlers(
 ): Record<QueueOperation, RouteHandler> {
   /** Reservations that wait, by the name that the balancer gave them. */
   const polls = new TurnoverMap<string, AbortController>();
-  const reserve = async (json: string, res: ServerResponse): Promise<void> => {
-    const fields = parseBody(json);
-    const request: ReserveRequest = {
-      holder: required(fields, 'holder'),
-      limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
-      maxBytes: MAX_RESERVE_BYTES,
-      leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
-      waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
-      perFunction: fields.whole('per_function', 1, MAX_MS),
-      held: heldOf(fields.raw('held')),
-    };
-    const poll = fields.text('poll') || undefined;
-    const queue = await access.open().catch(undefinedIfNone);
-    if (queue === undefined) return sendEmpty(res, 204);
+  /** @returns undefined if this node has no queue to take them from */
+  const lease = async (
+    queue: MessageQueue,
+    request: ReserveRequest,
+    poll: string | undefined,
+    res: ServerResponse,
+  ): Promise<readonly Delivery[] | undefined> => {
     const left = new AbortController();
     const onLeft = () => left.abort();
     res.once('close', onLeft);
     if (poll !== undefined) polls.set(poll, left);
-    let deliveries: readonly Delivery[] | undefined;
     try {
-      deliveries = await queue
+      return await queue
         .reserve(request, AbortSignal.any([left.signal, access.ending]))
         // Another node leads it.
         .catch(undefinedIfNone);
@@ -88,22 +80,33 @@ export function queueHandlers(
       res.off('close', onLeft);
       if (poll !== undefined && polls.get(poll) === left) polls.delete(poll);
     }
+  };
+  const reserve = async (json: string, res: ServerResponse): Promise<void> => {
+    const fields = parseBody(json);
+    const request = reservationOf(fields);
+    const poll = fields.text('poll') || undefined;
+    const queue = await access.open().catch(undefinedIfNone);
+    const deliveries = queue && (await lease(queue, request, poll, res));
     if (deliveries === undefined) return sendEmpty(res, 204);
-    const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
-      head: JSON.stringify({
-        call_id: lease.callId,
-        token: lease.token,
-        fn_id: fnId,
-        attempt,
-        priority,
-        age_ms: ageMs,
-        head,
-      }),
-      body,
-    }));
-    const bytes = encodeFrames(frames);
-    res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
-    res.end(bytes);
+    sendFrames(res, deliveries.map(frameOf));
+  };
+  /** In one turn, so that they share a transaction. The ends come first in it. */
+  const settleAndReserve = async (
+    queue: MessageQueue,
+    settlements: readonly Settlement[],
+    request: ReserveRequest,
+    res: ServerResponse,
+  ): Promise<void> => {
+    const settling = Promise.all(settlements.map((settle) => settle(queue)));
+    const [settled, leased] = await Promise.allSettled([settling, lease(queue, request, undefined, res)]);
+    const deliveries = leased.status === 'fulfilled' ? leased.value : undefined;
+    if (settled.status === 'rejected') {
+      // If that fails as well, they expire.
+      await Promise.allSettled((deliveries ?? []).map(({ lease }) => queue.giveBack(lease)));
+      throw settled.reason;
+    }
+    const said = { answers: settled.value, reserved: deliveries !== undefined };
+    sendFrames(res, [{ head: JSON.stringify(said), body: new Uint8Array() }, ...(deliveries ?? []).map(frameOf)]);
   };
   return {
     async acceptCall(req, res) {
@@ -123,10 +126,19 @@ export function queueHandlers(
     async settleCalls(req, res) {
       const queue = await access.open();
       await bodies.ends.during(req, { maxBytes: MAX_SETTLE_BYTES }, async (body) => {
-        const frames = decodeFrames(body, MAX_SETTLED);
         // Read all of them first: one that is malformed changes nothing.
-        const settlements = frames.map((frame) => settlementOf(frame, (poll) => polls.get(poll)?.abort()));
-        sendJson(res, 200, { answers: await Promise.all(settlements.map((settle) => settle(queue))) });
+        const said = decodeFrames(body, MAX_SETTLED).map((frame) => ({
+          fields: parseBody(frame.head),
+          body: frame.body,
+        }));
+        const settlements = said
+          .filter((frame) => !isReservation(frame))
+          .map((end) => settlementOf(end, (poll) => polls.get(poll)?.abort()));
+        const [request, another] = said.filter(isReservation).map(({ fields }) => reservationOf(fields));
+        if (another !== undefined) throw new FnError('invalidJson');
+        if (request !== undefined) return settleAndReserve(queue, settlements, { ...request, waitMs: 0 }, res);
+        const answers = await Promise.all(settlements.map((settle) => settle(queue)));
+        sendJson(res, 200, { answers, reserves: true });
       });
     },
   };
@@ -171,12 +183,43 @@ function heldOf(pairs: unknown): ReadonlyMap<string, number> | undefined {
   return new Map(pairs);
 }
 
-/** @returns what to do with the queue; its answer goes to the consumer */
+function reservationOf(fields: Fields): ReserveRequest {
+  return {
+    holder: required(fields, 'holder'),
+    limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
+    maxBytes: MAX_RESERVE_BYTES,
+    leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
+    waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
+    perFunction: fields.whole('per_function', 1, MAX_MS),
+    held: heldOf(fields.raw('held')),
+  };
+}
+
+function frameOf({ lease, fnId, attempt, priority, ageMs, head, body }: Delivery): Frame {
+  const { callId, token } = lease;
+  return {
+    head: JSON.stringify({ call_id: callId, token, fn_id: fnId, attempt, priority, age_ms: ageMs, head }),
+    body,
+  };
+}
+
+function sendFrames(res: ServerResponse, frames: readonly Frame[]): void {
+  const bytes = encodeFrames(frames);
+  res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
+  res.end(bytes);
+}
+
+function isReservation({ fields }: { readonly fields: Fields }): boolean {
+  return fields.text('kind') === 'reserve';
+}
+
+/** What to do with the queue; its answer goes to the consumer. */
+type Settlement = (queue: MessageQueue) => Promise<object>;
+
 function settlementOf(
-  { head, body }: Frame,
+  { fields, body }: { readonly fields: Fields; readonly body: Uint8Array },
   endPoll: (poll: string) => void,
-): (queue: MessageQueue) => Promise<object> {
-  const fields = parseBody(head);
+): Settlement {
   if (fields.text('kind') === 'end_poll') {
     const poll = required(fields, 'poll');
     return async () => {

@@ -356,10 +356,13 @@ export const API_OPERATIONS = {
     path: '/v2/runner/async/settle',
     tag: 'Balancers',
     summary: 'Extend leases, and say how calls ended',
-    description: `${FRAMES} Each head has \`call_id\`, \`token\` and \`kind\`: \`extend\` (\`lease_ms\`), \`complete\` (\`head\`; the body is that of the result), \`retry\` (\`blame\`, \`code\`, \`message\`, \`after_ms\`), \`give_back\` (\`rest_ms\`, for which no call of its function is leased), or \`bury\` (\`code\`, \`message\`).`,
+    description: `${FRAMES} Each head has \`call_id\`, \`token\` and \`kind\`: \`extend\` (\`lease_ms\`), \`complete\` (\`head\`; the body is that of the result), \`retry\` (\`blame\`, \`code\`, \`message\`, \`after_ms\`), \`give_back\` (\`rest_ms\`, for which no call of its function is leased), or \`bury\` (\`code\`, \`message\`). One may be \`reserve\` instead, with what \`/v2/runner/async/reserve\` takes: it never waits, and shares a transaction with the ends, which come first.`,
     body: 'any',
     answers: {
-      200: json('object', '`answers`: one for each frame, with its `kind`; `leaseLost` if it changed nothing.'),
+      200: json(
+        'object',
+        '`answers`: one for each frame, with its `kind`; `leaseLost` if it changed nothing. `reserves`: true. With a frame of the kind `reserve`, frames instead: the head of the first has `answers`, and `reserved`, which is false if no calls can be leased now; each other one is a call.',
+      ),
     },
     errors: [...QUEUE_ERRORS, 'invalidJson'],
   },

@@ -62,7 +62,7 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close();
 });
 
-/** What happens after 5 ms: when a test says so. */
+/** What happens after 20 ms: when a test says so. */
 let soon: (() => void)[];
 beforeEach(() => {
   soon = [];
@@ -76,7 +76,7 @@ async function queues(...scripts: Script[]): Promise<{ queues: ApiQueues; nodes:
   const hurried: Clock = {
     ...clock,
     after(ms, act, options) {
-      if (ms !== 5) return systemClock.after(ms, act, options);
+      if (ms !== 20) return systemClock.after(ms, act, options);
       soon.push(act);
       return { cancel: () => (soon = soon.filter((other) => other !== act)) };
     },
@@ -324,7 +324,7 @@ describe('a consumer', () => {
       await source.reserve(request);
     });
 
-    it('reports together what ends within 5 ms, and at once when half as many as run have ended', async () => {
+    it('reports together what ends within 20 ms, and at once when as many have ended as still run', async () => {
       const first = await end(0);
       expect(reports()).toEqual([]);
       soon.shift()?.();
@@ -332,9 +332,11 @@ describe('a consumer', () => {
       expect(reports()).toEqual([['c0']]);
       await end(1);
       await end(2);
-      const last = await end(3);
+      await end(3);
+      expect(reports()).toEqual([['c0']]);
+      const last = await end(4);
       await last.reported;
-      expect(reports()).toEqual([['c0'], ['c1', 'c2', 'c3']]);
+      expect(reports()).toEqual([['c0'], ['c1', 'c2', 'c3', 'c4']]);
       expect(soon).toEqual([]);
     });
 
@@ -351,6 +353,76 @@ describe('a consumer', () => {
       await Promise.all([source.reserve(request), reported]);
       expect(reports()).toEqual([['c0']]);
       expect(soon).toEqual([]);
+    });
+
+    describe('of a node that takes a reservation together with ends', () => {
+      const [completed, enough] = [{ kind: 'completed' }, JSON.stringify({ answers: [], reserved: true })];
+      const isReservation = ({ kind }: Said) => kind === 'reserve';
+      const routes = () => node.heard.map(([route, heads]) => [route, heads.map(({ kind }) => kind)]);
+      const answersTo = (heads: Said[]) => heads.filter((head) => !isReservation(head)).map(() => completed);
+      const modern: Script = (route, heads) => {
+        if (route === 'reserve') return { status: 200, body: eight };
+        const answers = answersTo(heads);
+        if (!heads.some(isReservation)) return { status: 200, body: JSON.stringify({ answers, reserves: true }) };
+        const head = JSON.stringify({ answers, reserved: true });
+        return { status: 200, body: Buffer.concat([encodeFrames([{ head, body: Buffer.alloc(0) }]), eight]) };
+      };
+
+      beforeEach(async () => {
+        node.script = modern;
+        const { reported } = await end(0);
+        soon.shift()?.();
+        await reported;
+        node.heard.splice(0);
+      });
+
+      it('asks for more in the request that reports ends', async () => {
+        const { reported } = await end(1);
+        const wanted = { ...request, perFunction: 9, held: new Map([['f', 3]]) };
+        const [leased, answer] = await Promise.all([source.reserve(wanted), reported]);
+        expect(leased.map(({ lease }) => lease.callId)).toEqual(['c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7']);
+        expect(answer).toEqual(completed);
+        const asked = { kind: 'reserve', holder: 'lb', limit: 8, lease_ms: 30_000, per_function: 9, held: [['f', 3]] };
+        expect(node.heard).toEqual([['settle', [expect.objectContaining({ call_id: 'c1', kind: 'complete' }), asked]]]);
+        expect(soon).toEqual([]);
+      });
+
+      it.each`
+        what                   | waitMs    | ends
+        ${'nothing to report'} | ${0}      | ${0}
+        ${'time to wait'}      | ${20_000} | ${1}
+      `('asks for more by itself if it has $what', async ({ waitMs, ends }) => {
+        const reported = ends > 0 ? (await end(1)).reported : undefined;
+        await Promise.all([source.reserve({ ...request, waitMs }), reported]);
+        expect(routes()).toContainEqual(['reserve', [undefined]]);
+        expect(node.heard.some(([, heads]) => heads.some(isReservation))).toBe(false);
+      });
+
+      it.each`
+        what                              | answer
+        ${'is an older one by now'}       | ${{ status: 400, body: '{"message":"Invalid JSON"}' }}
+        ${'is lost'}                      | ${{ status: 0, lost: true }}
+        ${'has no room for reservations'} | ${{ status: 200, body: encodeFrames([{ head: JSON.stringify({ answers: [completed], reserved: false }), body: Buffer.alloc(0) }]) }}
+        ${'answers for none of the ends'} | ${{ status: 200, body: encodeFrames([{ head: enough, body: Buffer.alloc(0) }]) }}
+        ${'answers with something else'}  | ${{ status: 200, body: '{"answers":[]}' }}
+        ${'answers with nothing'}         | ${{ status: 200, body: '' }}
+      `('reports the ends, and takes more later, if the node $what', async ({ answer }) => {
+        node.script = (route, heads) => (heads.some(isReservation) ? answer : modern(route, heads));
+        const { reported } = await end(1);
+        const more = source.reserve(request).catch(() => []);
+        expect(await reported).toEqual(completed);
+        await more;
+        expect(await source.reserve(request)).toHaveLength(8);
+      });
+
+      it('waits no longer for more than it wants to', async () => {
+        const leaving = new AbortController();
+        node.script = () => ({ status: 200, when: new Promise(() => undefined) });
+        void (await end(1)).reported.catch(() => undefined);
+        const more = source.reserve(request, leaving.signal);
+        leaving.abort();
+        await expect(more).rejects.toThrow('the reservation takes too long');
+      });
     });
   });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  CancelledError,
   type Clock,
   Deferred,
   decodeFrames,
@@ -45,8 +46,8 @@ const MAX_PAUSE_MS = 1_000;
  * How long the end of a call waits for others, and for how many at most: a request and a transaction for many cost as much as for
  * few.
  */
-const GATHER_MS = 5;
-const GATHERED = 64;
+const GATHER_MS = 20;
+const GATHERED = 160;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
 const MAX_BATCH = 200;
 const MAX_BATCH_BYTES = 4 * MIB;
@@ -61,6 +62,12 @@ export interface ApiQueuesOptions {
   /** Maximum size of a call. */
   readonly maxBodyBytes: number;
   readonly clock: Clock;
+}
+
+/** A reservation that travels with the ends of calls, and the calls that it leases. */
+interface Reservation {
+  readonly request: ReserveRequest;
+  readonly leased: Deferred<readonly Delivery[]>;
 }
 
 interface PostOptions {
@@ -116,7 +123,7 @@ export class ApiQueues implements CallQueues {
   }
 
   async reserve(node: ApiNode, request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
-    const { holder, limit, leaseMs, waitMs = 0, perFunction, held } = request;
+    const { waitMs = 0 } = request;
     const leave = this.inflight.enter();
     const ending = new AbortController();
     const poll = randomUUID();
@@ -129,11 +136,7 @@ export class ApiQueues implements CallQueues {
     signal?.addEventListener('abort', end, { once: true });
     if (signal?.aborted) end();
     try {
-      const asked = {
-        ...{ holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs, wait_ms: waitMs, poll },
-        ...{ per_function: perFunction, held: held && [...held] },
-      };
-      const bytes = Buffer.from(JSON.stringify(asked));
+      const bytes = Buffer.from(JSON.stringify({ ...asked(request), wait_ms: waitMs, poll }));
       const answer = await this.post(node, 'reserve', bytes, { signal: ending.signal, waitMs });
       return decodeFrames(answer, MAX_RESERVED).flatMap(readable);
     } finally {
@@ -143,22 +146,55 @@ export class ApiQueues implements CallQueues {
     }
   }
 
-  /** Reports at the node from which the calls came, or at another one that has taken over its queue. */
-  async settle(origin: ApiNode, frames: readonly Frame[]): Promise<readonly unknown[]> {
+  /**
+   * Reports at the node from which the calls came, or at another one that has taken over its queue.
+   * @param more of that node: it is asked for once, whatever becomes of the ends
+   */
+  async settle(origin: ApiNode, frames: readonly Frame[], more?: Reservation): Promise<readonly unknown[]> {
     const bytes = encodeFrames(frames);
     const leave = this.inflight.enter();
+    let wanted = more;
     try {
       return await this.untilAnswered(
         SETTLE_MS,
         () => this.inOrder(origin),
         async (node, silenceMs) => {
-          const answers = parseBody((await this.settleAt(node, bytes, silenceMs)).toString()).raw('answers');
-          if (!Array.isArray(answers) || answers.length !== frames.length) throw new FnError('queueUnavailable');
-          return answers;
+          const reservation = node === origin ? wanted : undefined;
+          wanted = undefined;
+          // Another node would be asked for calls in its turn.
+          if (reservation === undefined) more?.leased.reject(new FnError('queueUnavailable'));
+          else return await this.settleAndReserve(node, frames, reservation, silenceMs);
+          const answer = parseBody((await this.settleAt(node, bytes, silenceMs)).toString());
+          this.of(node).reservesWithEnds = answer.raw('reserves') === true;
+          return answersOf(answer, frames);
         },
       );
     } finally {
+      more?.leased.reject(new FnError('queueUnavailable'));
       leave();
+    }
+  }
+
+  /** One request and one transaction for both. */
+  private async settleAndReserve(
+    node: ApiNode,
+    frames: readonly Frame[],
+    { request, leased }: Reservation,
+    silenceMs: number,
+  ): Promise<readonly unknown[]> {
+    const frame = { head: JSON.stringify({ kind: 'reserve', ...asked(request) }), body: NO_BODY };
+    try {
+      const bytes = await this.settleAt(node, encodeFrames([...frames, frame]), silenceMs);
+      const [first, ...calls] = decodeFrames(bytes, MAX_RESERVED + 1);
+      const answer = parseBody(first?.head ?? '');
+      if (answer.raw('reserved') === true) leased.resolve(calls.flatMap(readable));
+      else leased.reject(new FnError('queueUnavailable'));
+      return answersOf(answer, frames);
+    } catch (error) {
+      // It may be an older node by now, which has refused all of it.
+      this.of(node).reservesWithEnds = false;
+      leased.reject(error);
+      throw error;
     }
   }
 
@@ -265,6 +301,8 @@ class ApiQueue implements CallSource {
   private isUrgent = false;
   private isSending = false;
   private timer: Timer | undefined;
+  /** Whether its node takes a reservation together with ends. It says so when it answers. */
+  reservesWithEnds = false;
 
   constructor(
     private readonly queues: ApiQueues,
@@ -273,11 +311,31 @@ class ApiQueue implements CallSource {
   ) {}
 
   async reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    const isTogether = this.reservesWithEnds && this.waiting.length > 0 && !request.waitMs && !signal?.aborted;
     // They share a transaction.
-    if (this.waiting.length > 0 && !this.isSending) void this.sendAll();
-    const deliveries = await this.queues.reserve(this.node, request, signal);
+    if (!isTogether && this.waiting.length > 0 && !this.isSending) void this.sendAll();
+    const leased = isTogether ? this.reserveWithEnds(request, signal) : this.queues.reserve(this.node, request, signal);
+    const deliveries = await leased;
     this.leased += deliveries.length;
     return deliveries;
+  }
+
+  private async reserveWithEnds(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    const leased = new Deferred<readonly Delivery[]>();
+    let timer: Timer | undefined;
+    const end = () => {
+      timer = this.clock.after(END_MS, () => leased.reject(new CancelledError('the reservation takes too long')));
+    };
+    signal?.addEventListener('abort', end, { once: true });
+    // Beside a request that is under way: a reservation that waited for its answer would often come too late.
+    void this.sendBatch({ request, leased });
+    if (this.waiting.length > 0) this.sendSoon();
+    try {
+      return await leased.promise;
+    } finally {
+      signal?.removeEventListener('abort', end);
+      timer?.cancel();
+    }
   }
 
   extend(lease: Lease, leaseMs: number): Promise<{ readonly kind: 'extended' } | LeaseLost> {
@@ -333,29 +391,44 @@ class ApiQueue implements CallSource {
 
   /** Whether it is not worth while to wait for others: if few calls run, few can end soon. */
   private get isEnough(): boolean {
-    return this.isUrgent || this.waiting.length >= Math.min(GATHERED, this.leased / 2);
+    return this.isUrgent || this.waiting.length >= Math.min(GATHERED, this.leased);
   }
 
   private async sendAll(): Promise<void> {
     this.isSending = true;
-    do {
-      this.timer?.cancel();
-      this.timer = undefined;
-      this.isUrgent = false;
-      const batch = this.waiting.splice(0, batchSize(this.waiting));
-      try {
-        const answers = await this.queues.settle(
-          this.node,
-          batch.map(({ frame }) => frame),
-        );
-        for (const [at, { answer }] of batch.entries()) answer.resolve(answers[at]);
-      } catch (error) {
-        for (const { answer } of batch) answer.reject(error);
-      }
-    } while (this.waiting.length > 0 && this.isEnough);
+    do await this.sendBatch();
+    while (this.waiting.length > 0 && this.isEnough);
     this.isSending = false;
     if (this.waiting.length > 0) this.sendSoon();
   }
+
+  /** Never rejects. */
+  private async sendBatch(more?: Reservation): Promise<void> {
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.isUrgent = false;
+    const batch = this.waiting.splice(0, batchSize(this.waiting));
+    if (batch.length === 0) return;
+    try {
+      const ends = batch.map(({ frame }) => frame);
+      const answers = await this.queues.settle(this.node, ends, more);
+      for (const [at, { answer }] of batch.entries()) answer.resolve(answers[at]);
+    } catch (error) {
+      for (const { answer } of batch) answer.reject(error);
+    }
+  }
+}
+
+function asked({ holder, limit, leaseMs, perFunction, held }: ReserveRequest): object {
+  const named = { holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs };
+  return { ...named, per_function: perFunction, held: held && [...held] };
+}
+
+/** @throws FnError `queueUnavailable` if there is not one for each end */
+function answersOf(said: ReturnType<typeof parseBody>, ends: readonly Frame[]): readonly unknown[] {
+  const answers = said.raw('answers');
+  if (!Array.isArray(answers) || answers.length !== ends.length) throw new FnError('queueUnavailable');
+  return answers;
 }
 
 function namesOf({ callId, token }: Lease): object {
