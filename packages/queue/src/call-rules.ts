@@ -64,7 +64,7 @@ export abstract class CallRules {
   protected keys = 0;
   /** When a rate limit allows a lease that somebody has asked for. */
   protected rateAt: number | undefined;
-  /** Tokens are unique over all processes that ever use the store. */
+  /** Tokens are unique over all processes that ever use the store. Calls that are leased together share one. */
   private readonly tokenPrefix = randomBytes(9).toString('base64url');
   private lastToken = 0;
 
@@ -224,6 +224,7 @@ export abstract class CallRules {
 
   /** What is leased in a reservation: one function after the other, as long as there is room. */
   protected reservation(request: ReserveRequest, time: TimeMark): Reservation {
+    this.lastToken += 1;
     return new Reservation(request, (wants) => this.functions.round(request.lane ?? 'calls', time.at, wants));
   }
 
@@ -241,7 +242,6 @@ export abstract class CallRules {
 
   /** @returns the row as it is now */
   protected lease(row: MessageRow, entry: FunctionEntry, request: ReserveRequest, time: TimeMark): MessageRow {
-    this.lastToken += 1;
     const leaseMs = wholeMs(request.leaseMs);
     const leased = this.update(row, {
       state: RUNNING,

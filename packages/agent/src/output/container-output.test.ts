@@ -28,6 +28,10 @@ describe('the output of a container', () => {
   }
 
   function containerOutput(...sinks: LogSink[]): ContainerOutput {
+    return withClock(clock, ...sinks);
+  }
+
+  function withClock(clock: FakeClock, ...sinks: LogSink[]): ContainerOutput {
     const log: Logger = { ...silentLogger, error: (what) => void errors.push(what) };
     const model = { fnId: 'fn', appId: 'app', image: 'img' };
     return new ContainerOutput({ containerId: 'c', model, sinks, limitBytes: 1_000, clock, log });
@@ -53,6 +57,28 @@ describe('the output of a container', () => {
     print('later\n');
     expect(own).toEqual(['1 stdout late', 'closed']);
     expect(received).toEqual(['1 stdout late', '1 stdout later']);
+  });
+
+  it('of calls in quick succession, each has its own tenth of a second, and one timer serves all of them', async () => {
+    let timers = 0;
+    const counting = { ...clock, now: () => clock.now(), wallNow: () => clock.wallNow() };
+    const after: FakeClock['after'] = (...what) => {
+      timers += 1;
+      return clock.after(...what);
+    };
+    output = withClock({ ...counting, after } as FakeClock, sink(received));
+    for (let n = 0; n < 50; n += 1) {
+      begin(`${n}`);
+      output.end();
+      await clock.advance(1);
+    }
+    expect(timers).toBe(1);
+    own.splice(0);
+    await clock.advance(98);
+    print('late\n');
+    expect(own).toEqual(['49 stdout late']);
+    await clock.advance(1);
+    expect(own).toEqual(['49 stdout late', 'closed']);
   });
 
   it('a line that was begun after its call ends after a while without new output', async () => {

@@ -1,4 +1,4 @@
-import { type Call, type Clock, count, type Logger, type Timer, type WallMs } from '@fnfleet/core';
+import { type Call, type Clock, count, type Logger, later, type MonoMs, type Timer, type WallMs } from '@fnfleet/core';
 import type { OutputListener, OutputSource } from '@fnfleet/drivers';
 import { type LogSink, noLogSink, type OutputLine } from './log-sink.js';
 
@@ -31,7 +31,9 @@ export class ContainerOutput {
   private log: CallLog;
   private ownSink = noLogSink;
   private serving = false;
+  /** Set once for many calls, which come and go in less time. */
   private grace: Timer | undefined;
+  private graceUntil: MonoMs | undefined;
 
   constructor(private readonly options: ContainerOutputOptions) {
     this.log = this.openLog('', noLogSink);
@@ -64,6 +66,8 @@ export class ContainerOutput {
   /** The container is gone. */
   close(): void {
     this.endLog();
+    this.grace?.cancel();
+    this.grace = undefined;
   }
 
   private openLog(callId: string, ownSink: LogSink): CallLog {
@@ -74,13 +78,23 @@ export class ContainerOutput {
   }
 
   private startGrace(): void {
-    this.grace ??= this.options.clock.after(GRACE_MS, () => this.endLog());
+    const { clock } = this.options;
+    this.graceUntil ??= later(clock.now(), GRACE_MS);
+    this.grace ??= clock.after(GRACE_MS, () => this.onGrace());
+  }
+
+  private onGrace(): void {
+    const { clock } = this.options;
+    this.grace = undefined;
+    if (this.graceUntil === undefined) return;
+    const leftMs = this.graceUntil - clock.now();
+    if (leftMs > 0) this.grace = clock.after(leftMs, () => this.onGrace());
+    else this.endLog();
   }
 
   /** O3. Later lines still belong to the call, but its own sink is closed. */
   private endLog(): void {
-    this.grace?.cancel();
-    this.grace = undefined;
+    this.graceUntil = undefined;
     for (const source of ['stdout', 'stderr'] as const) {
       if (this.log.isFull) this.lines[source].reset();
       this.lines[source].flush((text) => this.add(text, source));

@@ -100,6 +100,7 @@ function* transaction(
   const hasMore = store.sweep(time);
   const { hasReady } = store.functions;
   for (const [at, operation] of operations.entries()) if (operation.kind === 'reserve') execute(operation, at);
+  store.write();
   const isChange = file.hasChanged || operations.some(({ kind }) => kind === 'tick' || kind === 'resume');
   if (isChange) file.mark(time);
   const nextAt = hasMore ? time.at : store.nextDue();

@@ -160,11 +160,7 @@ export class QueueFile {
     return this.statement(sql).all(...values);
   }
 
-  /** The values of a row, which is cheaper than an object. */
-  values(sql: string, ...values: readonly SQLInputValue[]): unknown[] | undefined {
-    return this.valuesStatement(sql).get(...values) as unknown[] | undefined;
-  }
-
+  /** The values of rows, which are cheaper than objects. */
   allValues(sql: string, ...values: readonly SQLInputValue[]): unknown[][] {
     return this.valuesStatement(sql).all(...values) as unknown as unknown[][];
   }

@@ -23,6 +23,7 @@ import {
 } from '../message-row.js';
 import type { DeadChunk, DeadProgress } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
+import { MessageRows, runsOf } from './message-rows.js';
 import { IS_RESTORED, RESTORED } from './queue-copy.js';
 import type { QueueFile, Row } from './queue-file.js';
 import { ReadyLines } from './ready-lines.js';
@@ -44,15 +45,16 @@ export class QueueStore extends CallRules {
   private shrinkAt = Number.NEGATIVE_INFINITY;
   /** The rows of running calls, which are needed again when these end. */
   private readonly running = new TurnoverMap<string, MessageRow>();
-  private readonly updates = new UpdateText([]);
   /** Calls that ended in the open transaction, and whose payloads are still there. */
   private ofEnded: number[] = [];
+  private readonly rows: MessageRows;
 
   constructor(
     private readonly file: QueueFile,
     bounds: QueueBounds,
   ) {
     super(new FunctionTable(), bounds);
+    this.rows = new MessageRows(file);
     for (const row of file.all('select * from functions')) this.functions.add(functionEntry(row));
     const number = (row: Row | undefined) => Number(row?.found);
     const counted = (sql: string) => {
@@ -81,13 +83,14 @@ export class QueueStore extends CallRules {
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
     const reservation = this.reservation(request, time);
-    const lines = new ReadyLines(this.file);
+    const lines = new ReadyLines(this.rows);
     const deliveries: Delivery[] = [];
     for (let next = reservation.next(); next !== undefined; next = reservation.next()) {
       const { row, payload } = lines.next(next.entry, next.priority, reservation.left);
       if (!reservation.fits(payload.head.length + payload.body.length)) break;
       deliveries.push(this.delivery(row, payload, next.entry, request, time));
     }
+    this.write();
     this.mayLeaseAt(reservation.nextAt);
     return deliveries;
   }
@@ -100,9 +103,15 @@ export class QueueStore extends CallRules {
     return this.forDead(chunk, (row) => this.forget(row));
   }
 
+  /** Writes what has changed and is not in the table yet. Whoever reads the table otherwise than by this object calls this before. */
+  write(): void {
+    this.rows.flush();
+  }
+
   /** A new process has the file: nobody could extend leases while there was none. */
   renewLeases(time: TimeMark): void {
     this.running.clear();
+    this.write();
     this.file.run(`update messages set due = ? + lease_ms where state = ${RUNNING} and due is not null`, time.at);
     this.keepRestored(time);
   }
@@ -123,6 +132,7 @@ export class QueueStore extends CallRules {
    * @returns whether there is more
    */
   sweep(time: TimeMark): boolean {
+    this.write();
     this.deletePayloads();
     if (this.rateAllows(time)) this.functions.hasReady = true;
     const portions = [
@@ -160,7 +170,7 @@ export class QueueStore extends CallRules {
   byCallId(callId: string): MessageRow | undefined {
     const known = this.running.get(callId);
     if (known !== undefined) return known;
-    const values = this.file.values(BY_CALL_ID, callId);
+    const [values] = this.rows.read(BY_CALL_ID, callId);
     return values && messageOf(values);
   }
 
@@ -184,10 +194,10 @@ export class QueueStore extends CallRules {
   }
 
   protected update(row: MessageRow, changes: RowChanges): MessageRow {
-    // Each method changes the same columns each time, so that there are few statements.
-    let text = this.updates;
-    for (const column of Object.keys(changes)) text = text.with(column);
-    this.file.run(text.sql, ...Object.values(changes), row.seq);
+    // Leases, and successes of first attempts, which are the same for many.
+    const isOfMany = changes.state === RUNNING || changes.state === SUCCESS;
+    if (isOfMany) this.rows.changeLater(row.seq, changes);
+    else this.rows.change(row.seq, changes);
     const changed = { ...row, ...changes };
     if (changed.state !== RUNNING) this.running.delete(row.call_id);
     else this.know(changed);
@@ -204,6 +214,7 @@ export class QueueStore extends CallRules {
   protected deleteRow({ seq, call_id }: MessageRow): void {
     this.running.delete(call_id);
     // Its number may be given to another call.
+    this.write();
     this.deletePayloads();
     for (const table of ['messages', 'payloads', 'results', 'logs', 'deliveries']) {
       this.file.run(`delete from ${table} where seq = ?`, seq);
@@ -216,13 +227,10 @@ export class QueueStore extends CallRules {
   }
 
   private deletePayloads(): void {
-    const ended = this.ofEnded.sort((a, b) => a - b);
+    const ended = this.ofEnded;
     this.ofEnded = [];
-    let first = 0;
-    for (const [at, seq] of ended.entries()) {
-      if (ended[at + 1] === seq + 1) continue;
-      this.file.run('delete from payloads where seq between ? and ?', ended[first] ?? seq, seq);
-      first = at + 1;
+    for (const [first, last] of runsOf(ended)) {
+      this.file.run('delete from payloads where seq between ? and ?', first, last);
     }
   }
 
@@ -295,12 +303,12 @@ export class QueueStore extends CallRules {
     };
   }
 
-  private rows(condition: string, ...values: readonly (string | number)[]): MessageRow[] {
-    return this.file.allValues(`select ${MESSAGE_COLUMNS} from messages ${condition}`, ...values).map(messageOf);
+  private select(condition: string, ...values: readonly (string | number)[]): MessageRow[] {
+    return this.rows.read(`select ${MESSAGE_COLUMNS} from messages ${condition}`, ...values).map(messageOf);
   }
 
   private dueNow(state: number, time: TimeMark, act: (row: MessageRow) => void): boolean {
-    const rows = this.rows(
+    const rows = this.select(
       `indexed by messages_due where state = ${state} and due <= ? order by due limit ${PORTION}`,
       time.at,
     );
@@ -309,7 +317,7 @@ export class QueueStore extends CallRules {
   }
 
   private tooOld(time: TimeMark): boolean {
-    const rows = this.rows(
+    const rows = this.select(
       `indexed by messages_expiry where state < 2 and expires_at <= ? order by expires_at limit ${PORTION}`,
       time.at,
     );
@@ -320,7 +328,7 @@ export class QueueStore extends CallRules {
   private buryClosed(time: TimeMark): boolean {
     const entry = this.functions.closedWithCalls();
     if (entry?.closed === undefined) return false;
-    const rows = this.rows(
+    const rows = this.select(
       `indexed by messages_by_fn where fn = ? and call_id > ? order by call_id limit ${PORTION}`,
       entry.id,
       entry.buriedUpTo,
@@ -335,7 +343,7 @@ export class QueueStore extends CallRules {
     const surplus = Math.min(PORTION, this.kept - this.bounds.maxRecords);
     if (surplus <= 0) return false;
     const state = SUCCESS;
-    const rows = this.rows(
+    const rows = this.select(
       `indexed by messages_due where state = ${state} and due is not null order by due limit ?`,
       surplus,
     );
@@ -364,13 +372,14 @@ export class QueueStore extends CallRules {
       return row?.state === DEAD ? [row] : [];
     }
     const dead = `state = ${DEAD} and call_id > ? order by call_id limit ${PORTION}`;
-    if ('all' in selection) return this.rows(`where ${dead}`, after);
+    if ('all' in selection) return this.select(`where ${dead}`, after);
     const entry = this.functions.named(selection.fnId);
     if (entry === undefined) return [];
-    return this.rows(`where fn = ? and ${dead}`, entry.id, after);
+    return this.select(`where fn = ? and ${dead}`, entry.id, after);
   }
 
   private firstDue(sql: string): number | undefined {
+    this.write();
     const due = this.file.one(sql)?.due;
     return due === null || due === undefined ? undefined : Number(due);
   }
@@ -379,25 +388,6 @@ export class QueueStore extends CallRules {
     const row = this.file.one(sql, ...values);
     if (row === undefined) throw new Error(`the queue is inconsistent: no row for ${sql}`);
     return row;
-  }
-}
-
-/** The text of a statement that changes columns of a row. It is made once, because V8 hashes each text that it has not seen. */
-class UpdateText {
-  readonly sql: string;
-  private readonly longer = new Map<string, UpdateText>();
-
-  constructor(private readonly columns: readonly string[]) {
-    this.sql = `update messages set ${columns.map((column) => `${column} = ?`).join(', ')} where seq = ?`;
-  }
-
-  with(column: string): UpdateText {
-    let longer = this.longer.get(column);
-    if (longer === undefined) {
-      longer = new UpdateText([...this.columns, column]);
-      this.longer.set(column, longer);
-    }
-    return longer;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FunctionEntry } from '../function-table.js';
 import type { Payload, Priority } from '../message-queue.js';
 import { MESSAGE_COLUMNS, type MessageRow, messageOf, READY } from '../message-row.js';
-import type { QueueFile } from './queue-file.js';
+import type { MessageRows } from './message-rows.js';
 
 /** How many calls are read at a time, and how many bytes of them: some may have been read for nothing. */
 const PORTIONS = [1, 4, 16, 64];
@@ -32,7 +32,7 @@ interface Line {
 export class ReadyLines {
   private readonly lines = new Map<FunctionEntry, Map<Priority, Line>>();
 
-  constructor(private readonly file: QueueFile) {}
+  constructor(private readonly rows: MessageRows) {}
 
   /** @param wanted how many more calls the reservation may take, of any function */
   next(entry: FunctionEntry, priority: Priority, wanted: number): ReadyCall {
@@ -60,7 +60,7 @@ export class ReadyLines {
       0,
       PORTIONS.findLastIndex((limit) => limit <= most),
     );
-    const found = this.file.allValues(OLDEST_READY[portion] ?? '', entry.id, priority);
+    const found = this.rows.read(OLDEST_READY[portion] ?? '', entry.id, priority);
     line.read = found
       .map(([head, body, ...values]) => ({
         row: messageOf(values),

@@ -20,9 +20,15 @@ const MAX_COMPARED = 200;
 /** What is known of calls. Changes nothing. */
 export class Records {
   constructor(
-    private readonly file: QueueFile,
+    private readonly opened: QueueFile,
     private readonly store: QueueStore,
   ) {}
+
+  /** With all changes. */
+  private get file(): QueueFile {
+    this.store.write();
+    return this.opened;
+  }
 
   get(callId: string, time: TimeMark): CallRecord | undefined {
     const row = this.store.byCallId(callId);
