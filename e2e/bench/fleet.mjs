@@ -13,16 +13,16 @@ let fleets = 0;
  * @param {import('./clean-up.mjs').CleanUp} options.undo
  * @param {Record<string, string>} [options.settings] of every node
  * @param {typeof HERE} [options.tree] whose code runs
+ * @param {boolean} [options.ports] whether the runner listens on a TCP port even if it could on a unix socket
  * @param {import('fnfleet').Fetch} [options.fetch] how to reach the nodes, if they have TLS
  */
-export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
+export async function startFleet({ undo, settings = {}, tree = HERE, ports = false, fetch }) {
   const port = 18_080 + 10 * fleets;
-  const grpcPort = 19_190 + fleets;
   fleets += 1;
   const fleet = new tree.LocalFleet({
     runners: 1,
     port,
-    grpcPort,
+    ...(ports || !tree.hasSockets ? { grpcPort: 19_190 + fleets } : {}),
     settings,
     secure: fetch !== undefined,
     print: () => undefined,

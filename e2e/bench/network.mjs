@@ -14,7 +14,7 @@ const MEMORY_MB = 16;
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureNetwork({ seconds, rounds, undo }) {
-  const near = await (await startFleet({ undo, tree: HERE })).deploy('micro');
+  const near = await (await startFleet({ undo, tree: HERE, ports: true })).deploy('micro');
   const hosts = await HostFleet.start({ runners: 1 });
   undo.push(() => hosts.stop());
   const far = await hosts.deployed({ name: 'micro', image: IMAGE, memory: MEMORY_MB });

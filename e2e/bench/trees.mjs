@@ -31,6 +31,8 @@ function treeAt(root, name) {
     root,
     LocalFleet: load('cli/dist/fleet/local-fleet.js').LocalFleet,
     command: path.join(root, 'bin/fnfleet'),
+    /** Whether runners of its fleets can listen on unix sockets; older commits have ports only. */
+    hasSockets: existsSync(path.join(root, 'packages/pure-runner/dist/socket-file.js')),
   };
 }
 

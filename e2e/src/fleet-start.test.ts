@@ -1,4 +1,5 @@
 // takes: 5 s
+import { mkdirSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
@@ -66,6 +67,19 @@ describe('fnfleet up where a node cannot start', () => {
       `fnfleet: ${row.node} does not start: cannot listen on ${HOST}:${port + row.taken} (${row.setting}, FN_BIND_ADDRESS): `,
     );
     expect(verdict).toMatch(new RegExp(`address already in use .*\\n\\(change it with ${row.option} <n>: `));
+  });
+
+  it('runner1 finds its socket taken: the fleet ends, and says that it can use ports', async () => {
+    const socket = path.join(footprint.dataDir, 'run', 'runner1');
+    mkdirSync(path.dirname(socket));
+    await occupy({ path: socket });
+    up = new FnfleetCommand(['up', '--port', `${port}`, '--data', footprint.dataDir], {
+      env: { ...footprint.env, ...FUNCTIONS },
+    });
+    expect(await up.ended).toEqual({ code: 1, signal: null });
+    expect(up.output).toMatch(
+      `fnfleet: runner1 does not start: cannot listen on ${socket} (FN_GRPC_SOCKET): another process listens there\n(change it with --grpc-port <n>: `,
+    );
   });
 
   it('the engine is away: the fleet ends, and says which runner needs it and what can be done', async () => {

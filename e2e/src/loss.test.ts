@@ -1,4 +1,4 @@
-// takes: 22 s
+// takes: 44 s
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
@@ -15,13 +15,17 @@ const CONTAINERS = 4;
 const CLIENTS = 8;
 const SLEEP_MS = 100;
 
-describe('three runners under load', () => {
+describe.each([
+  ['on unix sockets', true],
+  ['on TCP ports', false],
+])('three runners under load, %s', (_, sockets) => {
   let fleet: Fleet;
   let url: string;
 
   beforeAll(async () => {
     fleet = await Fleet.start({
       runners: 3,
+      sockets,
       settings: {
         FN_MAX_TOTAL_MEMORY_BYTES: `${CONTAINERS * 128 * MIB}`,
         FN_ENABLE_NB_RESOURCE_TRACKER: '1',

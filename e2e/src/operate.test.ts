@@ -24,6 +24,7 @@ describe('an operator', () => {
   beforeAll(async () => {
     fleet = await Fleet.start({
       runners: 2,
+      sockets: true,
       settings: { FN_SLOW_START_MSECS: '1000', FN_RUNNER_PROBE_MSECS: '1000', FN_PLACER: 'least-loaded' },
       settingsOf: (node): Record<string, string> => (node.startsWith('runner') ? { FN_RUNNER_NAME: node } : {}),
     });
@@ -171,11 +172,11 @@ describe('an operator', () => {
       const { code, output } = await doctor({
         FN_NODE_TYPE: 'pure-runner',
         FN_PORT: new URL(fleet.url('runner1')).port,
-        FN_GRPC_PORT: first.split(':')[1] ?? '',
+        FN_GRPC_SOCKET: first,
       });
       expect([code, output]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
       expect(output).toMatch(/ok +engine +Docker \d+.*API/);
-      expect(output).toMatch(/FN_GRPC_PORT: .* is used by the running runner runner1/);
+      expect(output).toMatch(/FN_GRPC_SOCKET: .* is used by the running runner runner1/);
     });
 
     it('of a runner whose socket is wrong learns what to do', async () => {

@@ -25,8 +25,7 @@ describe('fnfleet up', () => {
   });
 
   async function start(...args: string[]): Promise<FnfleetCommand> {
-    const port = await freePorts(6);
-    const ports = ['--port', `${port}`, '--grpc-port', `${port + 4}`];
+    const ports = ['--port', `${await freePorts(4)}`];
     up = new FnfleetCommand(['up', ...ports, ...args], { env: { ...footprint.env, ...PATIENCE } });
     return up;
   }
@@ -36,7 +35,9 @@ describe('fnfleet up', () => {
 
     await command.prints(/hello-node answered: {2}.*fleet/);
     const [, lbUrl] = await command.prints(/The fleet is up\..*balancer (http:\S+)/);
-    expect(command.output).toMatch(/fnfleet logs hello-node --app example --api \S+ --runner [\d.]+:\d+,[\d.]+:\d+\n/);
+    expect(command.output).toMatch(
+      /fnfleet logs hello-node --app example --api \S+ --runner unix:\S+\/runner1,unix:\S+\/runner2\n/,
+    );
     expect(command.output).toMatch(/processes {3}api \d+, runner1 \d+, runner2 \d+, lb \d+/);
     expect((await invoke(`${lbUrl}/version`, { method: 'GET' })).status).toBe(200);
 
@@ -59,7 +60,10 @@ describe('fnfleet up', () => {
   });
 
   it('http-api 17: finishes the call in flight when SIGTERM arrives', async () => {
-    const command = await start('--runners', '1', '--example', 'e2e/functions/probe', '--image', PROBE_IMAGE);
+    const port = await freePorts(1);
+    const example = ['--example', 'e2e/functions/probe', '--image', PROBE_IMAGE];
+    const command = await start('--runners', '1', '--grpc-port', `${port}`, ...example);
+    await command.prints(new RegExp(`--runner 127\\.0\\.0\\.1:${port}\\n`));
     const [, url = ''] = await command.prints(/curl -d .* -i (http:\S+)/);
     await command.prints(/The fleet is up/);
 

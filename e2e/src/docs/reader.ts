@@ -38,12 +38,11 @@ export class Reader {
       // Where the commands look unless they are told: the usual ports, which here are others.
       FN_API_URL: `http://localhost:${port}`,
       FN_LB_URL: `http://localhost:${port + 1}`,
-      FN_RUNNER_ADDRESSES: [4, 5].map((offset) => `127.0.0.1:${port + offset}`).join(','),
     });
   }
 
   static async start(): Promise<Reader> {
-    return new Reader(await freePorts(6));
+    return new Reader(await freePorts(4));
   }
 
   /**
@@ -134,7 +133,7 @@ export class Reader {
   }
 
   private onOurPorts(command: string): string {
-    const ports = `--port ${this.port} --grpc-port ${this.port + 4}`;
+    const ports = `--port ${this.port}`;
     return command.replace(/npm start( --)?/, `npm start -- ${ports}`).replace(/fnfleet up\b/, `fnfleet up ${ports}`);
   }
 

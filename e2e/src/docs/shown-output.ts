@@ -4,7 +4,7 @@ const VARIABLE: readonly [form: RegExp, pattern: string][] = [
   [/^\w{3}, \d\d \w{3} 20\d\d [\d:]{8} GMT/, '\\w{3}, \\d\\d \\w{3} 20\\d\\d [\\d:]{8} GMT'],
   [/^sha256:[0-9a-f]+/, 'sha256:[0-9a-f]+'],
   // Either runner may have been taken.
-  [/^127\.0\.0\.1:919\d/, '127\\.0\\.0\\.1:\\d+'],
+  [/^unix:\/\S+?\/runner\d/, 'unix:/[^\\s:;,]+/runner\\d+'],
   // The end of the id of a call, in a line of `fnfleet logs`.
   [/^[0-9A-HJKMNP-TV-Z]{8}(?= (out|err) )/, '[0-9A-HJKMNP-TV-Z]{8}'],
   [/^[+-]?\d+(\.\d+)? (ms|s|KiB|MiB|GiB)\b/, '[+-]?\\d+(?:\\.\\d+)? (?:ms|s|KiB|MiB|GiB)'],

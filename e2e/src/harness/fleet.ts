@@ -10,6 +10,8 @@ export const PATIENCE = { FN_HOT_START_TIMEOUT_MSECS: '30000' } as const;
 
 interface FleetOptions {
   readonly runners?: number;
+  /** Whether the runners listen on unix sockets, as without `--grpc-port`. Otherwise on TCP ports. */
+  readonly sockets?: boolean;
   /** Of every node. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Of one node: `api`, `lb`, `runner1` … */
@@ -31,14 +33,14 @@ export class Fleet implements Witness {
     callWitness(this);
   }
 
-  static async start({ runners = 1, settings = {}, settingsOf, access }: FleetOptions = {}): Promise<Fleet> {
+  static async start({ runners = 1, sockets, settings = {}, settingsOf, access }: FleetOptions = {}): Promise<Fleet> {
     const footprint = new Footprint();
     const port = await freePorts(2 + 2 * runners);
     const log: string[] = [];
     const local = new LocalFleet({
       runners,
       port,
-      grpcPort: port + 2 + runners,
+      grpcPort: sockets ? undefined : port + 2 + runners,
       dataDir: footprint.dataDir,
       settings: { ...footprint.env, ...PATIENCE, ...settings },
       settingsOf,
@@ -63,7 +65,7 @@ export class Fleet implements Witness {
     return this.fleet.plan.apiUrl;
   }
 
-  /** `host:port` of each runner's gRPC port. */
+  /** Where each runner serves gRPC: `host:port` or `unix:/path`. */
   get runnerAddresses(): readonly string[] {
     return this.fleet.plan.runnerAddresses;
   }

@@ -75,6 +75,25 @@ it.each(['022', '0', '077'])('only its user may connect, with any umask: %s', as
   }
 });
 
+it('others could not even connect between its creation and the change of its mode', async () => {
+  const before = process.umask(0);
+  try {
+    const [server, file] = [createServer(), new SocketFile(at)];
+    open.push({ server, file });
+    const { listen } = server;
+    let mode = '';
+    jest.spyOn(server, 'listen').mockImplementation((...given: unknown[]) => {
+      const result = Reflect.apply(listen, server, given);
+      mode = modeOf(at);
+      return result;
+    });
+    await new Promise<void>((resolve) => file.listen(server, resolve));
+    expect([mode, modeOf(at)]).toEqual(['755', '600']);
+  } finally {
+    process.umask(before);
+  }
+});
+
 it('a directory that exists keeps its mode', async () => {
   chmodSync(folder, 0o755);
   await listening();

@@ -12,7 +12,7 @@ import { wholeNumber } from './options.js';
 interface UpOptions {
   readonly runners: number;
   readonly port: number;
-  readonly grpcPort: number;
+  readonly grpcPort?: number;
   readonly data?: string;
   readonly example?: string;
   readonly image?: string;
@@ -31,9 +31,8 @@ export function upCommand(): Command {
     )
     .option(
       '--grpc-port <n>',
-      'gRPC port of the first runner; the others use the ports after it',
+      'gRPC port of the first runner; the others use the ports after it; by default, runners listen on unix sockets',
       wholeNumber(1, 65_000),
-      9190,
     )
     .option('--data <folder>', 'keep the database in this folder; by default it is deleted at the end')
     .option('--example <folder>', 'deploy the function in this folder, call it and show the response')
@@ -98,7 +97,7 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
 
 /** Nodes name settings in their errors; this command has options for them. */
 function otherPorts(reason: string): string {
-  if (reason.includes('FN_GRPC_PORT')) return `\n(${option('--grpc-port')})`;
+  if (/FN_GRPC_(PORT|SOCKET)/.test(reason)) return `\n(${option('--grpc-port')})`;
   return reason.includes('FN_PORT') ? `\n(${option('--port')})` : '';
 }
 

@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { isFailedMessage, isReadyMessage } from '@fnfleet/node';
-import { type FleetOptions, type FleetPlan, type PlannedNode, planFleet } from './fleet-plan.js';
+import { DEFAULT_GRPC_PORT, type FleetOptions, type FleetPlan, type PlannedNode, planFleet } from './fleet-plan.js';
 
 /**
  * A node that has not stopped by then is considered hung. Longer than the grace that a role gives its calls;
@@ -13,7 +14,12 @@ import { type FleetOptions, type FleetPlan, type PlannedNode, planFleet } from '
  */
 const STOP_LIMIT_MS = 60_000;
 
-export interface LocalFleetOptions extends Omit<FleetOptions, 'dataDir'> {
+export interface LocalFleetOptions extends Omit<FleetOptions, 'dataDir' | 'grpc'> {
+  /**
+   * gRPC port of the first runner; the others use the ports after it. By default, runners listen on unix sockets, or if that is not
+   * possible, on the ports from 9190 on.
+   */
+  readonly grpcPort?: number | undefined;
   /** Data directory that is kept across runs; by default a temporary one, which is removed at the end. */
   readonly dataDir?: string;
   readonly print: (line: string) => void;
@@ -30,7 +36,18 @@ export class LocalFleet {
     this.temporary = options.dataDir === undefined;
     this.dataDir = path.resolve(options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'fnfleet-')));
     mkdirSync(path.join(this.dataDir, 'iofs'), { recursive: true });
-    this.plan = planFleet({ ...options, dataDir: this.dataDir });
+    this.plan = planFleet({ ...options, dataDir: this.dataDir, grpc: this.chooseGrpc() });
+  }
+
+  private chooseGrpc(): FleetOptions['grpc'] {
+    const { grpcPort, settings = {}, settingsOf, secure = false } = this.options;
+    if (grpcPort !== undefined) return { port: grpcPort };
+    const settingsOfRunner = { ...process.env, ...settings, ...settingsOf?.('runner1') };
+    if (secure && !isValidForSockets(settingsOfRunner)) return { port: DEFAULT_GRPC_PORT };
+    // A temporary directory has mode 0700 itself, and a short path is easier to read in logs.
+    const socketsDir = this.temporary ? this.dataDir : path.join(this.dataDir, 'run');
+    mkdirSync(socketsDir, { recursive: true, mode: 0o700 });
+    return { socketsDir };
   }
 
   /** Resolves when every node serves. Rejects when one fails to start; `close` then cleans up. */
@@ -85,6 +102,17 @@ export class LocalFleet {
       await Promise.all(group.map((node) => node.close(STOP_LIMIT_MS)));
     }
     if (this.temporary) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Whether balancers will accept the certificate of a runner on a unix socket, where its name has to be `localhost`. */
+function isValidForSockets({ FN_TLS_CERT: file, FN_TLS_RUNNER_NAME: name }: NodeJS.ProcessEnv): boolean {
+  if (name) return true;
+  try {
+    return new X509Certificate(readFileSync(file ?? '')).checkHost('localhost') !== undefined;
+  } catch {
+    // The runner will say what is wrong with it.
+    return false;
   }
 }
 

@@ -1,5 +1,7 @@
-import { VERSION } from '@fnfleet/core';
-import type { Route } from '@fnfleet/http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { silentLogger, VERSION } from '@fnfleet/core';
+import { createNodeApp, type Route } from '@fnfleet/http';
 import type { FleetStatus } from '@fnfleet/placement';
 import { cordonRoutes, explainRoute, fleetRoute, pullsOfRunners, pullsRoute } from './operator-routes.js';
 
@@ -194,8 +196,8 @@ it('PUT sets a cordon, DELETE lifts it, and both respond with all cordons', asyn
     fleet: async () => FLEET,
   });
   expect(routes.map(({ method, path, access }) => [method, path, access])).toEqual([
-    ['PUT', '/fleet/cordons/:address', 'operator'],
-    ['DELETE', '/fleet/cordons/:address', 'operator'],
+    ['PUT', '/fleet/cordons/*address', 'operator'],
+    ['DELETE', '/fleet/cordons/*address', 'operator'],
   ]);
   for (const route of routes) {
     expect(await answerOf(route, { params: { address: 'r1:9190' } })).toEqual({ cordons: ['r1:9190'] });
@@ -204,6 +206,21 @@ it('PUT sets a cordon, DELETE lifts it, and both respond with all cordons', asyn
     ['r1:9190', true],
     ['r1:9190', false],
   ]);
+});
+
+it('a runner on a unix socket has an address with slashes', async () => {
+  const done: unknown[] = [];
+  const setCordoned = async (...what: unknown[]) => done.push(what) > 0;
+  const routes = cordonRoutes({ setCordoned, fleet: async () => FLEET });
+  const server = createServer(createNodeApp({ routes, settings: {}, logger: silentLogger }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/fleet/cordons/`;
+  for (const address of ['unix:/run/r.sock', 'unix:///run/r.sock', '[::1]:9190', 'h1:9190']) {
+    const url = base + encodeURIComponent(address);
+    const { status } = await fetch(url, { method: 'PUT', headers: { connection: 'close' } });
+    expect([status, done.pop()]).toEqual([200, [address, true]]);
+  }
+  await new Promise((resolve) => server.close(resolve));
 });
 
 it('operator routes of a balancer are for operators only', () => {

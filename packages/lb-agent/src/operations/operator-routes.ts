@@ -94,10 +94,10 @@ const MOST_NAMED = 10;
 export function cordonRoutes(operations: Pick<LbOperations, 'setCordoned' | 'fleet'>): Route[] {
   const route = (method: string, cordoned: boolean): Route => ({
     method,
-    path: '/fleet/cordons/:address',
+    path: '/fleet/cordons/*address',
     access: 'operator',
     async handle(req, res) {
-      const address = String(req.params.address);
+      const address = addressIn(req.params);
       const isKnown = await operations.setCordoned(address, cordoned);
       const fleet = await operations.fleet(0);
       if (!isKnown) throw new FnError('runnerNotInPool', { params: { address, known: namesOf(fleet?.runners ?? []) } });
@@ -105,6 +105,11 @@ export function cordonRoutes(operations: Pick<LbOperations, 'setCordoned' | 'fle
     },
   });
   return [route('PUT', true), route('DELETE', false)];
+}
+
+/** The address of a runner in the path of a request. That of a unix socket has slashes, and is several segments. */
+export function addressIn({ address = '' }: Readonly<Record<string, string | string[]>>): string {
+  return [address].flat().join('/');
 }
 
 function namesOf(runners: readonly { readonly address: string }[]): string {

@@ -22,7 +22,10 @@ async function listen(server: Server): Promise<number> {
 }
 
 /** A balancer with one runner, whose HTTP port is the test's. */
-async function ask(method: string, { address = '127.0.0.1:9190', told = true } = {}): Promise<[number, object]> {
+async function ask(
+  method: string,
+  { address = '127.0.0.1:9190', listed = '127.0.0.1:9190', told = true } = {},
+): Promise<[number, object]> {
   const port = await listen(
     createServer((req, res) => {
       asked.push(`${req.method} ${req.url} ${req.headers.authorization}`);
@@ -30,7 +33,7 @@ async function ask(method: string, { address = '127.0.0.1:9190', told = true } =
     }),
   );
   const identity = told ? { about: { httpPort: port } } : undefined;
-  const fleet = async () => ({ runners: [{ address: '127.0.0.1:9190', identity }] }) as unknown as FleetStatus;
+  const fleet = async () => ({ runners: [{ address: listed, identity }] }) as unknown as FleetStatus;
   const routes = runnerDrainRoutes({ fleet }, { tls: undefined, token: 'sesame' });
   expect(routes.map(({ access }) => access)).toEqual(['operator', 'operator']);
   const balancer = await listen(createServer(createNodeApp({ routes, settings: {}, logger: silentLogger })));
@@ -42,6 +45,12 @@ async function ask(method: string, { address = '127.0.0.1:9190', told = true } =
 it.each(['POST', 'DELETE'])('%s is forwarded to the runner with the credentials of the balancer', async (method) => {
   expect(await ask(method)).toEqual([200, { in_hand: 2, state: 'draining' }]);
   expect(asked).toEqual([`${method} /drain Bearer sesame`]);
+});
+
+it('a runner on a unix socket has its HTTP port on the same machine', async () => {
+  const address = 'unix:/run/r.sock';
+  expect(await ask('POST', { address, listed: address })).toEqual([200, { in_hand: 2, state: 'draining' }]);
+  expect(asked).toEqual(['POST /drain Bearer sesame']);
 });
 
 it.each`

@@ -5,6 +5,7 @@ import { type Route, sendJson } from '@fnfleet/http';
 import type { CollectorSession } from '@fnfleet/protocol';
 import { clientTlsOptions } from '@fnfleet/tls';
 import type { LbOperations } from './operations.js';
+import { addressIn } from './operator-routes.js';
 
 /** Time limit for the runner; shorter than that of operators for this balancer. Milliseconds. */
 const TIMEOUT_MS = 4_000;
@@ -23,10 +24,10 @@ export interface RunnerDrainOptions {
 export function runnerDrainRoutes(operations: Pick<LbOperations, 'fleet'>, options: RunnerDrainOptions): Route[] {
   return (['POST', 'DELETE'] as const).map((method) => ({
     method,
-    path: '/fleet/runners/:address/drain',
+    path: '/fleet/runners/*address/drain',
     access: 'operator',
     async handle(req, res) {
-      const address = String(req.params.address);
+      const address = addressIn(req.params);
       const runners = (await operations.fleet(0))?.runners ?? [];
       const runner = runners.find((line) => line.address === address);
       const known = runners.length === 0 ? 'none' : `${runners.length} others`;

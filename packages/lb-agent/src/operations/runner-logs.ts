@@ -3,6 +3,7 @@ import { epochMs, FnError } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import { type CollectorSession, collectLogs, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
 import type { LbOperations } from './operations.js';
+import { addressIn } from './operator-routes.js';
 
 /** The parameters of a log collector (docs/logs.md). */
 const WANTED = ['fn_id', 'app_id', 'call_id', 'follow', 'tail', 'since'] as const;
@@ -29,10 +30,10 @@ export class RunnerLogs {
   route(operations: Pick<LbOperations, 'fleet'>): Route {
     return {
       method: 'GET',
-      path: '/fleet/runners/:address/logs',
+      path: '/fleet/runners/*address/logs',
       access: 'operator',
       handle: async (req, res) => {
-        const address = String(req.params.address);
+        const address = addressIn(req.params);
         const life = new AbortController();
         // Attach the listener before the first await, or an earlier disconnect would go unnoticed.
         res.once('close', () => life.abort());
