@@ -154,7 +154,7 @@ describe('a node with wrong settings', () => {
       FN_ALLOW_INSECURE: '1',
       FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
     });
-    await node.prints(/ ready /);
+    await node.ready();
     expect(node.output).toMatch(/WARN .*TLS is off: anyone who can reach the ports of this node can use it/);
   });
 
@@ -165,7 +165,7 @@ describe('a node with wrong settings', () => {
   ])('a node that starts (%s) warns once of a variable that nothing reads', async (_, settings) => {
     const port = settings.FN_PORT ?? '0';
     const node = start({ ...settings, FN_PORT: port === '' ? `${await freePorts(1)}` : port, FN_LOG_LEVLE: 'debug' });
-    await node.prints(/ ready /);
+    await node.ready();
     expect(node.output.match(/WARN .*unknown setting has no effect.*FN_LOG_LEVLE.*/g)).toEqual([
       expect.stringContaining('did you mean FN_LOG_LEVEL?'),
     ]);
@@ -250,7 +250,7 @@ describe('a node with wrong settings', () => {
     writeFileSync(file, `${port}\n`);
 
     const node = start({ ...LB, FN_PORT: '', FN_PORT_FILE: file });
-    await node.prints(/ready/);
+    await node.ready();
     expect((await invoke(`http://${HOST}:${port}/version`, { method: 'GET' })).status).toBe(200);
 
     const missing = `${file}-of-nobody`;

@@ -30,7 +30,7 @@ describe('a machine with 280 MB for functions that does not let calls wait', () 
         FN_ENABLE_NB_RESOURCE_TRACKER: '1',
       },
     });
-    await node.prints(/ready/);
+    await node.ready();
   });
 
   afterEach(async () => {

@@ -37,7 +37,7 @@ describe('a full node: one process, one port, no settings but places', () => {
     const { port, hostname } = new URL(url);
     const places = { FN_PORT: port, FN_BIND_ADDRESS: hostname, FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db` };
     const started = new FnfleetCommand(['node'], { env: { ...footprint.env, ...PATIENCE, ...places } });
-    await started.prints(/ready/);
+    await started.ready();
     return started;
   }
 

@@ -106,7 +106,7 @@ describe.each([
       },
     });
     try {
-      await second.prints(/ready/);
+      await second.ready();
       const urls = [url, url.replace(new URL(url).origin, `http://127.0.0.1:${port}`)];
       let turn = 0;
       // More clients than there is room for.

@@ -52,7 +52,7 @@ describe('a node whose engine is Podman, with root', () => {
         FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
       },
     });
-    await node.prints(/ready/);
+    await node.ready();
   });
 
   afterAll(async () => {

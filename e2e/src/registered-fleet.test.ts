@@ -36,7 +36,7 @@ describe('a fleet whose runners register themselves in etcd', () => {
   async function start(env: Readonly<Record<string, string>>): Promise<FnfleetCommand> {
     const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
     nodes.push(node);
-    await node.prints(/ready/);
+    await node.ready();
     return node;
   }
 

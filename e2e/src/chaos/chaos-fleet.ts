@@ -37,7 +37,7 @@ class NodeVictim implements Victim {
 
   async start(): Promise<void> {
     this.process = new FnfleetCommand(['node'], { env: this.env });
-    await this.process.prints(/ready/);
+    await this.process.ready();
   }
 
   async kill(): Promise<void> {

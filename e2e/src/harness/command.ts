@@ -73,6 +73,12 @@ export class FnfleetCommand implements Witness {
     return within(PRINTS_MS, `${this.name} prints ${pattern}`, this.matches(pattern));
   }
 
+  /** Resolves when the node serves. @throws Error as `prints` */
+  async ready(): Promise<void> {
+    // Not every "ready": an address may be "already in use".
+    await this.prints(/ INFO +ready /);
+  }
+
   private async matches(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {
       const found = this.output.match(pattern);

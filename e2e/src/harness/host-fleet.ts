@@ -11,7 +11,6 @@ import { fetch } from './requests.js';
 
 const HTTP_PORT = '8080';
 const GRPC_PORT = '9190';
-const READY = /ready/;
 
 interface HostFleetOptions {
   readonly runners: number;
@@ -162,7 +161,7 @@ export class HostFleet {
       env: { ...this.footprint.env, ...PATIENCE, ...common, ...this.options.settings, ...env },
     });
     this.nodes.push(node);
-    await node.prints(READY);
+    await node.ready();
   }
 
   private get iofs(): string {

@@ -19,7 +19,7 @@ export class NodeProcesses {
     const { footprint } = this;
     const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
     this.nodes.set(name, node);
-    await node.prints(/ready/);
+    await node.ready();
   }
 
   /** A runner without containers: its functions are those of `e2e/functions`, as processes. */
