@@ -89,6 +89,9 @@ let running: Deferred<void>;
 let warnings: string[];
 /** Sync calls that wait for a runner. */
 let waiting: number;
+let turnCalls: number | undefined;
+/** For how long no call may start. */
+let restMs: number;
 /** How long it takes to look at the machine. */
 let looking: Promise<void>;
 let consumer: AsyncConsumer;
@@ -96,6 +99,8 @@ let consumer: AsyncConsumer;
 beforeEach(async () => {
   clock = new FakeClock();
   waiting = 0;
+  turnCalls = undefined;
+  restMs = 0;
   looking = Promise.resolve();
   queue = new OneCall();
   started = new Deferred();
@@ -123,14 +128,16 @@ beforeEach(async () => {
     pace: {
       room: async (running) => {
         await looking;
-        return 2 - running;
+        return restMs > 0 ? 0 : 2 - running;
       },
-      free: (running) => 2 - running,
+      free: (running) => (restMs > 0 ? 0 : 2 - running),
       isOpen: true,
-      turnCalls: undefined,
+      get turnCalls() {
+        return turnCalls;
+      },
       start: () => undefined,
       end: () => undefined,
-      restMs: () => 0,
+      restMs: () => restMs,
     },
     ...{ limit: 2, holder: 'lb', clock, logger: { ...silentLogger, warn: (text) => warnings.push(text) } },
   });
@@ -220,6 +227,31 @@ it('gives back what comes late, when sync calls wait by then', async () => {
   await clock.advance(100);
   expect(queue.asked).toBeGreaterThan(asked);
   expect(await finished()).toEqual(['giveBack', 'complete']);
+});
+
+it('keeps what comes late for a turn while asynchronous calls are held back for a moment, and gives it back after 250 ms', async () => {
+  turnCalls = 2;
+  queue.answer();
+  await clock.advance(250);
+  await someTurns();
+  restMs = 50;
+  queue.answerWith('late');
+  await someTurns();
+  expect([queue.taken, queue.told.length]).toEqual([2, 0]);
+  restMs = 0;
+  running.resolve();
+  await clock.advance(50);
+  await someTurns();
+  expect(queue.told).toEqual(['complete', 'complete']);
+  await clock.advance(250);
+  restMs = 1_000;
+  queue.answerWith('later');
+  await someTurns();
+  expect(queue.told).toHaveLength(2);
+  await clock.advance(250);
+  expect(queue.told).toEqual(['complete', 'complete', 'giveBack']);
+  restMs = 0;
+  await finished();
 });
 
 it('pauses when a queue answers without waiting for a call, as one does that is closed or whose node drains', async () => {

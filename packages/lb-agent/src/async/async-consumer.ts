@@ -234,8 +234,10 @@ export class AsyncConsumer {
       this.hasMore = 2 * deliveries.length >= wanted.limit;
       const isLate = clock.now() >= later(since, GATE_MS);
       const room = Math.min(wanted.limit, isLate ? await this.room() : wanted.limit);
-      if (start === 'turn' && room > 0 && deliveries.length > 1) this.beginTurn();
-      if (start !== 'now' && room > 0) this.hold(source, deliveries);
+      // Those of a turn may wait while asynchronous calls are held back for a moment.
+      const mayWait = room > 0 ? start !== 'now' : start === 'turn' && this.hadRoom;
+      if (mayWait && start === 'turn' && deliveries.length > 1) this.beginTurn();
+      if (mayWait) this.hold(source, deliveries);
       else for (const [index, delivery] of deliveries.entries()) this.start(source, delivery, index < room);
     } catch (error) {
       if (signal.aborted) return;

@@ -173,7 +173,7 @@ export class Pace {
     const isBusyStill = isBusy && this.wasBusy;
     this.wasBusy = isBusy;
     if (isBusyStill) return this.change(level / 2);
-    if (isBusy) return contrast.forget();
+    if (isBusy) return;
     if (!this.isUsed) return contrast.forget();
     if (!contrast.isPossible) return this.change(level * GROWTH_UNSEEN);
     const effect = contrast.effect();
