@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { FakeClock, FnError, later } from '@fnfleet/core';
-import { SqliteThread } from './sqlite-thread.js';
+import { SqliteThread, type SqliteThreadOptions } from './sqlite-thread.js';
 
 /** In place of a database: does what a statement says, badly. */
 const PROGRAM = `
@@ -19,6 +19,7 @@ const PROGRAM = `
 
 let folder: string;
 let clock: FakeClock;
+let options: SqliteThreadOptions;
 let thread: SqliteThread<ReturnType<typeof query>, { rows: unknown[] }>;
 
 beforeEach(() => {
@@ -27,7 +28,8 @@ beforeEach(() => {
   writeFileSync(entry, PROGRAM);
   clock = new FakeClock();
   const translate = () => new Error('translated');
-  thread = new SqliteThread({ entry, name: 'test', data: () => undefined, clock, maxWaiting: 3, translate });
+  options = { entry, name: 'test', data: () => undefined, clock, maxWaiting: 3, translate };
+  thread = new SqliteThread(options);
 });
 
 afterEach(() => {
@@ -63,6 +65,15 @@ it('requests to an unresponsive thread time out, and their number is limited', a
   await clock.advance(10_000);
   await closed;
   expect(thread.waiting).toBe(0);
+});
+
+it('terminates an unresponsive thread after its own time, if it has one', async () => {
+  const own = new SqliteThread({ ...options, closeMs: 1_000 });
+  const asked = failure(own.ask(query('hang'), later(clock.now(), 60_000)));
+  const closed = own.close();
+  await clock.advance(1_000);
+  await closed;
+  expect(await asked).toBe('databaseFailed');
 });
 
 it('answers pending requests before it closes', async () => {

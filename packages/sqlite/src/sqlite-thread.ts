@@ -4,7 +4,7 @@ import type { DatabaseProblem } from './sqlite-errors.js';
 
 /** Extra time for an answer: the thread itself reports that a lock was not available in time. Milliseconds. */
 const GRACE_MS = 500;
-/** Time limit for a thread to close its database before it is terminated. */
+/** Time limit for a thread to close its database before it is terminated, unless another one is given. */
 const CLOSE_MS = 10_000;
 
 /** What a thread receives: it answers in order, and closes its port after `close`. */
@@ -34,6 +34,8 @@ export interface SqliteThreadOptions {
   readonly clock: Clock;
   /** Maximum number of unanswered requests. */
   readonly maxWaiting: number;
+  /** Time limit for it to close before it is terminated, milliseconds; 10 s by default. */
+  readonly closeMs?: number;
   /** The thread has found another file at its path. */
   readonly onReplaced?: () => void;
   /** Translates an error of the thread for its caller. */
@@ -75,10 +77,10 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
   async close(): Promise<void> {
     const { worker } = this;
     if (worker === undefined) return;
-    const { clock } = this.options;
+    const { clock, closeMs = CLOSE_MS } = this.options;
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    this.order({ kind: 'close' }, later(clock.now(), CLOSE_MS));
-    const timer = clock.after(CLOSE_MS, () => void worker.terminate(), { keepAlive: true });
+    this.order({ kind: 'close' }, later(clock.now(), closeMs));
+    const timer = clock.after(closeMs, () => void worker.terminate(), { keepAlive: true });
     await ended;
     timer.cancel();
   }

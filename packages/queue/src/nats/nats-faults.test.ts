@@ -3,6 +3,7 @@
 import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FnError } from '@fnfleet/core';
 import { eventually, NatsServer, TestCertificates } from '@fnfleet/testing';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
@@ -198,6 +199,30 @@ it('when the server hangs, requests fail in time and few wait; a change that was
   expect(found[0]).toBe(kept);
   expect(new Set(found).size).toBe(found.length);
 }, 60_000);
+
+it.each([0, 20])(
+  'when the server hangs, it is closed without waiting for it, while %i changes wait: what was acknowledged is there',
+  async (waiting) => {
+    // As long as a test may take at most.
+    await open({ timeoutMs: 60_000 });
+    const kept = await push();
+    server.freeze();
+    const asked = Array.from({ length: waiting }, () => push().then(String, (error: FnError) => error.code));
+    await queue?.close();
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(waiting === 0 ? [] : [expect.any(String)]));
+    server.thaw();
+    await eventually(() => open());
+    expect((await eventuallyReady())?.[0]).toBe(kept);
+  },
+  50_000,
+);
+
+it('when the server hangs while it connects, it is closed without waiting for it', async () => {
+  server.freeze();
+  await open({ timeoutMs: 60_000 });
+  await queue?.close();
+  server.thaw();
+}, 50_000);
 
 describe('when acknowledgements are lost', () => {
   /** Stores messages, and loses some of the acknowledgements. */

@@ -53,6 +53,10 @@ const MAX_REQUESTS = 6;
 const FOLLOW_MS = 1_000;
 /** How often one that leads looks whether it still does, if nothing happens meanwhile. */
 const LEAD_MS = 10_000;
+/** A queue that closes gives up a server that has confirmed nothing for so long. */
+const SILENCE_MS = 1_000;
+/** The thread has nothing that is not in the server: it may be terminated while it waits for that. */
+const CLOSE_MS = 1_000;
 
 /** Time limit for a request to the server, however long its caller would wait. */
 const MAX_REQUEST_MS = 60_000;
@@ -106,6 +110,7 @@ export async function openNatsQueue(options: NatsQueueOptions): Promise<MessageQ
       data: () => ({ ...data, mustExist }),
       clock,
       maxWaiting: MAX_REQUESTS,
+      closeMs: CLOSE_MS,
       translate,
     });
   const queue = new NatsQueue(thread, { clock, timeoutMs, maxWaiting, maxWaitingBytes, translate, bounds, logger });
@@ -133,6 +138,8 @@ class NatsQueue implements MessageQueue {
   private timer: Timer | undefined;
   private looking: Promise<void> | undefined;
   private said = '';
+  /** Batches that the thread has answered. */
+  private answers = 0;
   private readonly closing = new Once(() => this.end());
 
   constructor(
@@ -275,7 +282,9 @@ class NatsQueue implements MessageQueue {
       if (isOver) throw new FnError('queueUnavailable');
       try {
         const ofTerm = request.kind === 'batch' ? { ...request, term: id } : request;
-        return (await this.thread.ask(ofTerm, deadline)) as ThreadReply | undefined;
+        const reply = (await this.thread.ask(ofTerm, deadline)) as ThreadReply | undefined;
+        this.answers += 1;
+        return reply;
       } catch (error) {
         // Perhaps because the node leads no more.
         if (!isOver) this.lookNow();
@@ -311,8 +320,22 @@ class NatsQueue implements MessageQueue {
     this.timer?.cancel();
     const { term } = this;
     this.term = undefined;
-    await term?.queue.close();
+    const closed = term?.queue.close();
+    if (closed !== undefined) await this.whileAnswered(closed);
     this.timer?.cancel();
-    await this.thread.close();
+    term?.end();
+    // What still waits for the server fails.
+    await Promise.all([this.thread.close(), closed]);
+  }
+
+  private async whileAnswered(closed: Promise<void>): Promise<void> {
+    const enough = new AbortController();
+    const isClosed = closed.then(() => enough.abort());
+    let answers: number;
+    do {
+      ({ answers } = this);
+      await Promise.race([isClosed, this.parts.clock.sleep(SILENCE_MS, enough.signal)]);
+    } while (!enough.signal.aborted && answers !== this.answers);
+    enough.abort();
   }
 }
