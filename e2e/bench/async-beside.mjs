@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { BACKLOG, depth, fnIdOf, newQueue, push } from './async.mjs';
-import { startFleet } from './fleet.mjs';
+import { containersStarted, startFleet } from './fleet.mjs';
 import { sleep } from './one-call.mjs';
 import { ms, table } from './statistics.mjs';
 import { histogramsOf, ratioOf } from './turn-ratios.mjs';
@@ -138,13 +138,6 @@ async function warm(fleet, run) {
     started = now;
   }
   return last;
-}
-
-/** @param {Fleet} fleet */
-async function containersStarted({ runnerMetrics }) {
-  const text = await (await fetch(runnerMetrics)).text();
-  const counts = [...text.matchAll(/^fn_container_start_duration_seconds_count\S* (\d+)/gm)];
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 /** Holds the calls of a function back by a rate limit, or lets them run. @param {Fleet} fleet @param {string} fnId @param {boolean} held */

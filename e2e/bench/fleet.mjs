@@ -57,3 +57,10 @@ export async function startFleet({ undo, settings = {}, tree = HERE, ports = fal
     },
   };
 }
+
+/** How many containers a runner has started. @param {{ runnerMetrics: string }} fleet */
+export async function containersStarted({ runnerMetrics }) {
+  const text = await (await fetch(runnerMetrics)).text();
+  const counts = [...text.matchAll(/^fn_container_start_duration_seconds_count\S* (\d+)/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}

@@ -12,6 +12,7 @@ import { epochMs, systemClock, type WallMs } from './clock.js';
  * Ids of one generator sort in the order of their creation.
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const CODES = Buffer.from(ALPHABET);
 const COUNTER_LIMIT = 2 ** 32;
 const MACHINE_BYTES = 6;
 
@@ -48,15 +49,17 @@ export function encodeId(unixMs: number, ipv4: string, port: number, counter: nu
   return encodeBase32((BigInt(unixMs) << 80n) | (machine << 32n) | BigInt(counter), 26);
 }
 
+/** Its memory is used again: joining characters would make a text of each. */
+const tail = Buffer.alloc(8);
+
 /** The last 8 characters: 40 bits, which a number holds exactly and encodes much faster than a bigint. */
 function encodeTail(value: number): string {
-  let text = '';
   let rest = value;
-  for (let i = 0; i < 8; i += 1) {
-    text = ALPHABET[rest % 32] + text;
+  for (let i = tail.length - 1; i >= 0; i -= 1) {
+    tail[i] = CODES[rest % 32] as number;
     rest = Math.floor(rest / 32);
   }
-  return text;
+  return tail.toString('latin1');
 }
 
 function encodeBase32(value: bigint, width: number): string {

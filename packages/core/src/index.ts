@@ -18,6 +18,7 @@ export {
   wallMs,
 } from './clock.js';
 export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
+export { DelayLine } from './delay-line.js';
 export {
   CancelledError,
   describeError,

@@ -1,9 +1,18 @@
-import { InflightTracker, Listeners, type Logger, Once, silentLogger } from '@fnfleet/core';
+import {
+  type DelayLine,
+  InflightTracker,
+  Listeners,
+  type Logger,
+  Once,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
 import {
   type AttemptOutcome,
   type ChannelOptions,
   decodeRunnerStatus,
   type LoadReport,
+  newStatusLimits,
   type OutboundCall,
   offerCall,
   RunnerChannel,
@@ -29,11 +38,13 @@ class GrpcRunner implements Runner {
   private readonly channel: RunnerChannel;
   private readonly calls = new InflightTracker();
   private readonly logger: Logger;
+  private readonly statusLimits: DelayLine;
   private readonly endCall = () => this.calls.end();
   private readonly tellLoad = (load: LoadReport, call: OutboundCall) => this.loads.emit(load, call);
   private readonly closing = new Once(async () => {
     await this.calls.whenIdle();
     await this.channel.close();
+    this.statusLimits.close();
   });
 
   constructor(
@@ -42,6 +53,7 @@ class GrpcRunner implements Runner {
   ) {
     this.logger = (options.logger ?? silentLogger).child({ runner: address });
     this.channel = new RunnerChannel(address, options);
+    this.statusLimits = newStatusLimits(options.clock ?? systemClock);
   }
 
   get isUnresponsive(): boolean {
@@ -58,7 +70,7 @@ class GrpcRunner implements Runner {
     }
     this.calls.begin();
     const onLoad = this.loads.isEmpty ? undefined : this.tellLoad;
-    const outcome = offerCall(call, this.channel, signal, this.logger, onLoad, this.options.clock);
+    const outcome = offerCall(call, this.channel, signal, this.logger, onLoad, this.statusLimits);
     void outcome.then(this.endCall);
     return outcome;
   }

@@ -1,4 +1,4 @@
-export { type EngageOptions, type Engaging, offerCall } from './engage/balancer-session.js';
+export { type EngageOptions, type Engaging, newStatusLimits, offerCall } from './engage/balancer-session.js';
 export type { AttemptBlame } from './engage/blame.js';
 export {
   type CallReport,

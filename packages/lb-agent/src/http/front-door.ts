@@ -3,6 +3,7 @@ import {
   type CallTemplate,
   CancelledError,
   type Clock,
+  type DelayLine,
   describeError,
   FnError,
   IdGenerator,
@@ -31,7 +32,7 @@ import { dryRunAnswer, isDryRun } from '../call/dry-run.js';
 import type { LbCall } from '../call/lb-call.js';
 import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup, TriggeredFunction } from '../lookup/function-lookup.js';
-import { HttpResponseWriter } from './http-response-writer.js';
+import { HttpResponseWriter, newHolds } from './http-response-writer.js';
 import { parseTarget, type RequestTarget } from './request-target.js';
 import { invokeHead, triggerHead } from './response-head.js';
 
@@ -60,6 +61,8 @@ export interface FrontDoorOptions {
   readonly acceptor: Pick<CallAcceptor, 'newId' | 'accept'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
+  /** Made by `newHolds`. Its owner closes it. */
+  readonly holds?: DelayLine;
 }
 
 /**
@@ -73,12 +76,14 @@ export interface FrontDoorOptions {
 export class FrontDoor {
   private readonly log: Logger;
   private readonly clock: Clock;
+  private readonly holds: DelayLine;
   private readonly ids = new IdGenerator();
   private readonly requestIdHeader: string;
 
   constructor(private readonly options: FrontDoorOptions) {
     this.log = options.logger ?? silentLogger;
     this.clock = options.clock ?? systemClock;
+    this.holds = options.holds ?? newHolds(this.clock);
     this.requestIdHeader = (options.requestIdHeader ?? '').toLowerCase();
   }
 
@@ -114,7 +119,7 @@ export class FrontDoor {
     labels.route = ROUTES[target.kind];
     const controller = new AbortController();
     const head = target.kind === 'trigger' ? triggerHead : invokeHead;
-    const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
+    const writer = new HttpResponseWriter(res, head, this.holds, this.clock, this.options.clientStallMs);
     const onLeft = () => controller.abort(new CancelledError());
     labels.onLeft = onLeft;
     const explained = req.headers['fn-explain'] === '1';

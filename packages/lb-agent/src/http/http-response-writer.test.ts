@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { FakeClock, FnError } from '@fnfleet/core';
-import { HttpResponseWriter } from './http-response-writer.js';
+import { HttpResponseWriter, newHolds } from './http-response-writer.js';
 import { type HeadMapping, invokeHead } from './response-head.js';
 
 let clock: FakeClock;
+let holds: ReturnType<typeof newHolds>;
 let server: Server;
 let writer: HttpResponseWriter;
 let client: Promise<IncomingMessage>;
@@ -18,14 +19,17 @@ async function serve(method = 'GET', mapHead: HeadMapping = invokeHead): Promise
     request({ port, host: '127.0.0.1', method, agent: false }, resolve).on('error', reject).end();
   });
   client.catch(() => undefined);
-  writer = new HttpResponseWriter(await accepted.promise, mapHead, clock);
+  writer = new HttpResponseWriter(await accepted.promise, mapHead, holds, clock);
   writer.callId = 'call-1';
 }
 
 beforeEach(() => {
   clock = new FakeClock();
+  holds = newHolds(clock);
 });
 afterEach(async () => {
+  expect(holds.size).toBe(0);
+  holds.close();
   expect(clock.pendingTimers).toBe(0);
   server.closeAllConnections();
   await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -75,7 +79,7 @@ it('W2: to an HTTP/1.0 client a response that breaks off does not look complete'
   const broken = Promise.withResolvers<unknown>();
   const { port } = server.address() as AddressInfo;
   server.removeAllListeners('request').once('request', (_req, res) => {
-    const old = new HttpResponseWriter(res, invokeHead, clock);
+    const old = new HttpResponseWriter(res, invokeHead, holds, clock);
     old.write(Buffer.alloc(20_000));
     old.fail(new FnError('functionFailed'));
   });

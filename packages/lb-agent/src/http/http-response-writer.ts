@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import {
   type BorrowedBytes,
   type Clock,
+  DelayLine,
   type HeaderList,
   type ResponseWriter,
   systemClock,
@@ -14,6 +15,11 @@ import type { HeadMapping, ResponseHead } from './response-head.js';
 const HOLD_BYTES = 16 * 1024;
 const HOLD_MS = 2;
 const DEFAULT_STALL_MS = 60_000;
+
+/** How long responses are held. All writers of a front door share it: hardly any response is held until then. */
+export function newHolds(clock: Pick<Clock, 'now' | 'after'>): DelayLine {
+  return new DelayLine(clock, HOLD_MS);
+}
 
 /**
  * Writes the response of a call to an HTTP client.
@@ -47,6 +53,7 @@ export class HttpResponseWriter implements ResponseWriter {
   constructor(
     private readonly res: ServerResponse,
     private readonly mapHead: HeadMapping,
+    private readonly holds: DelayLine,
     private readonly clock: Pick<Clock, 'after'> = systemClock,
     private readonly stallMs = DEFAULT_STALL_MS,
   ) {}
@@ -62,7 +69,7 @@ export class HttpResponseWriter implements ResponseWriter {
     this.held.push(Buffer.from(chunk));
     this.heldBytes += chunk.length;
     if (this.heldBytes > HOLD_BYTES) return this.startStreaming();
-    this.holdTimer ??= this.clock.after(HOLD_MS, () => this.beginHeld());
+    this.holdTimer ??= this.holds.add(() => this.beginHeld());
     return true;
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Clock,
+  type DelayLine,
   type DrainResult,
   FnError,
   IdGenerator,
@@ -53,6 +54,7 @@ import { RunnerLogs } from '../operations/runner-logs.js';
 import { ReplayBudget } from '../replay/replay-budget.js';
 import type { LbSettings } from '../settings.js';
 import { FrontDoor } from './front-door.js';
+import { newHolds } from './http-response-writer.js';
 
 const NO_QUEUES: DequeueAccess = { sources: () => [] };
 
@@ -124,6 +126,7 @@ class ComposedLbServer implements LbServer {
   private readonly http: HttpService;
   private readonly clock: Clock;
   private readonly logs: RunnerLogs;
+  private readonly holds: DelayLine;
   private readonly recorder: WorkloadRecorder | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.closeOnce());
@@ -179,8 +182,9 @@ class ComposedLbServer implements LbServer {
       clock,
     });
     this.logs = new RunnerLogs({ tls: runnerTls(options) });
+    this.holds = newHolds(clock);
     this.http = new HttpService({
-      handler: requestHandler(this.agent, this.lookup, this.logs, acceptor, options),
+      handler: requestHandler(this.agent, this.lookup, this.logs, acceptor, this.holds, options),
       host: options.host,
       port: options.port,
       sharesPort: options.joinGroup !== undefined,
@@ -220,6 +224,7 @@ class ComposedLbServer implements LbServer {
     this.logs.close();
     this.agent.stopAsync();
     await this.http.close();
+    this.holds.close();
     await this.agent.close();
     await this.lookup.close();
     await this.recorder?.close();
@@ -270,6 +275,7 @@ function requestHandler(
   lookup: FunctionLookup,
   logs: RunnerLogs,
   acceptor: CallAcceptor,
+  holds: DelayLine,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
@@ -286,6 +292,7 @@ function requestHandler(
     clientStallMs: settings.clientStallMs,
     requestIdHeader: settings.requestIdHeader,
     acceptor,
+    holds,
     logger,
     clock,
   });

@@ -20,7 +20,7 @@ import {
 } from '@fnfleet/core';
 import { NOTHING_REPORTED } from '../wire/codec.js';
 import type { LoadReport } from '../wire/load-report.js';
-import { type EngageOptions, offerCall } from './balancer-session.js';
+import { type EngageOptions, newStatusLimits, offerCall } from './balancer-session.js';
 import type { CallReport } from './messages.js';
 import { type ClientMessage, MAX_MESSAGE_BYTES, type RunnerMessage } from './messages.js';
 import type { AttemptOutcome, BodyPiece, BodyReader, OutboundCall } from './outbound-call.js';
@@ -63,6 +63,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
   const stream = new FakeStream();
   const caller = new AbortController();
   const clock = new FakeClock();
+  const statusLimits = newStatusLimits(clock);
   const pieces: (BodyPiece | Error)[] = [];
   const seen = {
     committed: 0,
@@ -138,7 +139,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
   };
   const outcomes: AttemptOutcome[] = [];
   const onLoad = (...load: [LoadReport, OutboundCall]) => void seen.loads.push(load);
-  const over = offerCall(call, channel, caller.signal, logger, onLoad, clock).then((outcome) => {
+  const over = offerCall(call, channel, caller.signal, logger, onLoad, statusLimits).then((outcome) => {
     outcomes.push(outcome);
     return outcome;
   });
@@ -168,7 +169,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
       if (only === undefined) throw new Error('no outcome yet');
       expect(seen.openReaders).toBe(0);
       expect(listenersOf(caller.signal)).toBe(0);
-      expect(clock.pendingTimers).toBe(0);
+      expect(statusLimits.size).toBe(0);
       return only;
     },
   };

@@ -2,6 +2,7 @@ import {
   type Blame,
   CancelledError,
   type Clock,
+  DelayLine,
   encodeCall,
   FnError,
   type Logger,
@@ -75,12 +76,20 @@ export interface Engaging {
 
 /** The status follows the report at once. A runner that takes longer violates the protocol. */
 const STATUS_LIMIT_MS = 5_000;
+/** The limits for the statuses of calls, which end within the turn in which they begin. */
+export function newStatusLimits(clock: Pick<Clock, 'now' | 'after'>): DelayLine {
+  return new DelayLine(clock, STATUS_LIMIT_MS);
+}
+
+const defaultLimits = newStatusLimits(systemClock);
+
 /** Limit for the retry time that a runner may report, seconds. */
 const RETRY_MOST_S = 3_600;
 
 /**
  * Offers the call and resolves with the outcome. Never rejects. The signal belongs to the call.
  * @param onLoad receives the load of the runner, if it reports one; possibly after the outcome. Must not throw.
+ * @param statusLimits made by `newStatusLimits`; calls share it
  */
 export function offerCall(
   call: OutboundCall,
@@ -88,7 +97,7 @@ export function offerCall(
   signal: AbortSignal,
   logger: Logger = silentLogger,
   onLoad?: (load: LoadReport, call: OutboundCall) => void,
-  clock: Pick<Clock, 'after'> = systemClock,
+  statusLimits: DelayLine = defaultLimits,
 ): Promise<AttemptOutcome> {
   if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
   let offer: TryMessage;
@@ -104,7 +113,7 @@ export function offerCall(
     return Promise.resolve(failed(new FnError('callTooLarge', { params: { bytes, max: MAX_MESSAGE_BYTES } })));
   }
   return new Promise(
-    (resolve) => void new BalancerSession(call, offer, channel, { signal, logger, resolve, onLoad, clock }),
+    (resolve) => void new BalancerSession(call, offer, channel, { signal, logger, resolve, onLoad, statusLimits }),
   );
 }
 
@@ -113,7 +122,7 @@ interface SessionParts {
   readonly logger: Logger;
   readonly resolve: (outcome: AttemptOutcome) => void;
   readonly onLoad: ((load: LoadReport, call: OutboundCall) => void) | undefined;
-  readonly clock: Pick<Clock, 'after'>;
+  readonly statusLimits: DelayLine;
 }
 
 class BalancerSession implements ClientStreamHandler {
@@ -235,7 +244,7 @@ class BalancerSession implements ClientStreamHandler {
       this.state = 'ending';
       // A slow caller may have paused it; only the status is left, and it need not wait for the caller.
       this.stream.resume();
-      this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
+      this.statusTimer = this.parts.statusLimits.add(this.onNoStatus);
       return;
     }
     const { retryAfterSeconds } = report;
@@ -248,6 +257,8 @@ class BalancerSession implements ClientStreamHandler {
     const retryAfter = isRefused ? Math.min(retryAfterSeconds, RETRY_MOST_S) : undefined;
     this.fail(new PeerError(report.errorCode, text, whose, detail, retryAfter), blame); // P3, P9
   }
+
+  private readonly onNoStatus = () => this.missingEnd();
 
   private missingEnd(): void {
     this.fail(new Error('Purerunner missing EOF response'), 'runner');
