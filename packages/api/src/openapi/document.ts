@@ -1,9 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import { ERRORS, type ErrorCode, type ErrorEntry } from '@fnfleet/core';
+import { CALL_OPERATIONS } from './call-operations.js';
 import {
   type Answer,
-  API_OPERATIONS,
-  CALL_OPERATIONS,
   CALLER_ERRORS,
   COMMON_ERRORS,
   HEADERS,
@@ -12,7 +11,8 @@ import {
   PATH_PARAMETERS,
   type Parameter,
   TAGS,
-} from './operations.js';
+} from './operation.js';
+import { API_OPERATIONS } from './operations.js';
 import { errorsIn, SCHEMAS, type SchemaName } from './schemas.js';
 
 /** A JSON object of the document. */

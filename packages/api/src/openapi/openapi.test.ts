@@ -8,9 +8,11 @@ import { type ApiContext, apiRoutes } from '../rest/api-routes.js';
 import { endpointUrls } from '../rest/endpoints.js';
 import { DescribedAnswers, type SeenAnswer } from '../test-kit/described-answers.js';
 import { describedAnswers, TestApi } from '../test-kit/test-api.js';
+import { CALL_OPERATIONS } from './call-operations.js';
 import { docsPage } from './docs-page.js';
 import { type DocumentOperation, documentPath, errorsOfResponse, type Json, openApiDocument } from './document.js';
-import { API_OPERATIONS, CALL_OPERATIONS, PATH_PARAMETERS } from './operations.js';
+import { PATH_PARAMETERS } from './operation.js';
+import { API_OPERATIONS } from './operations.js';
 
 const document = openApiDocument();
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>

@@ -3,9 +3,10 @@ import { request } from 'node:http';
 import { FnError, PeerError, RecordedMetrics, wallMs } from '@fnfleet/core';
 import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { queuesOf, untilEnded, untilRecord } from '../test-kit/queued-calls.js';
 import { CONTENTS, TestFleet } from '../test-kit/test-fleet.js';
 import { hasRoom } from './async-consumer.js';
-import { asyncMessage, newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
+import { asyncMessage } from './call-queues.js';
 
 const metrics = RecordedMetrics.install();
 let queue: MessageQueue;
@@ -20,8 +21,6 @@ afterEach(async () => {
   await queue.close();
 });
 
-const direct = () => ({ ...newDirectEnqueueAccess(queue), ...newDirectDequeueAccess(queue) });
-
 const IMPATIENT: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function', 'timeout'] };
 const CAT = Buffer.from('cat');
 const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', headers: { 'X-A': ['1'] }, created_at: 1 });
@@ -29,7 +28,7 @@ const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', heade
 async function start(runner: FakeRunner, env: Record<string, string> = {}, contents = CONTENTS): Promise<TestFleet> {
   fleet = await TestFleet.start([runner], {
     contents,
-    queues: direct(),
+    queues: queuesOf(queue),
     env: { FN_ASYNC_CONSUMERS: '4', ...env },
   });
   return fleet;
@@ -38,17 +37,8 @@ async function start(runner: FakeRunner, env: Record<string, string> = {}, conte
 const push = (callId: string, more: object = {}) =>
   queue.push({ callId, fnId: 'fn1', head: HEAD, body: Buffer.from('cat'), policy: IMPATIENT, ...more });
 
-async function ended(callId: string): Promise<CallRecord> {
-  return until(callId, ({ endedAt }) => endedAt !== undefined);
-}
-
-async function until(callId: string, is: (record: CallRecord) => boolean): Promise<CallRecord> {
-  for (;;) {
-    const record = await queue.get(callId);
-    if (record !== undefined && is(record)) return record;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const ended = (callId: string) => untilEnded(queue, callId);
+const until = (callId: string, isSo: (record: CallRecord) => boolean) => untilRecord(queue, callId, isSo);
 
 const invoke = (fleet: TestFleet, headers: Record<string, string> = {}, body: string | undefined = 'cat') =>
   fleet.send('/invoke/fn1', { headers: { 'fn-invoke-type': 'async', ...headers }, body });
@@ -149,7 +139,7 @@ describe('a caller of an asynchronous call', () => {
   it('is refused while too many bodies are held, and taken when there is room', async () => {
     const gate = Promise.withResolvers<void>();
     const slow = {
-      ...direct(),
+      ...queuesOf(queue),
       enqueue: () => gate.promise.then(() => ({ callId: 'x', duplicate: false })),
     };
     fleet = await TestFleet.start([new FakeRunner('r').finishes()], {
@@ -175,7 +165,7 @@ describe('a caller of an asynchronous call', () => {
 
   it('is refused if no queue confirms', async () => {
     const enqueue = () => Promise.reject(new FnError('queueUnavailable'));
-    fleet = await TestFleet.start([], { queues: { ...direct(), enqueue } });
+    fleet = await TestFleet.start([], { queues: { ...queuesOf(queue), enqueue } });
     expect((await invoke(fleet)).status).toBe(503);
   });
 

@@ -1,13 +1,7 @@
-import { type Call, CallTemplate, Deferred, FakeClock, FnError, parseApp, parseFn, silentLogger } from '@fnfleet/core';
+import { type Call, Deferred, FakeClock, FnError, silentLogger } from '@fnfleet/core';
 import type { Delivery, LeaseLost } from '@fnfleet/queue';
-import type { LbCallDraft, LbCallOption } from '../call/call-options.js';
-import type { LbCall } from '../call/lb-call.js';
+import { CONSUMED, consumerAgent } from '../test-kit/queued-calls.js';
 import { AsyncConsumer } from './async-consumer.js';
-
-const template = new CallTemplate(
-  parseApp('{"id":"a","name":"shop"}'),
-  parseFn('{"id":"f","name":"cart","app_id":"a","image":"i"}'),
-);
 
 /** A queue with one call, which records what it is told. */
 class OneCall {
@@ -106,24 +100,16 @@ beforeEach(async () => {
   started = new Deferred();
   running = new Deferred();
   warnings = [];
-  const agent = {
-    async getCall(...options: LbCallOption[]) {
-      const draft = {} as LbCallDraft;
-      for (const option of options) option(draft);
-      return draft as unknown as LbCall;
-    },
-    submit(call: LbCall) {
-      started.resolve(call.model);
-      call.response.writeHead(200, []);
+  const agent = consumerAgent(
+    ({ model }) => {
+      started.resolve(model);
       return running.promise;
     },
-    fleetStatus: () => ({
-      ...{ waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: [] },
-    }),
-  };
+    () => waiting,
+  );
   consumer = new AsyncConsumer({
     agent,
-    lookup: { byId: async () => template },
+    lookup: { byId: async () => CONSUMED },
     queues: { sources: () => [queue] },
     pace: {
       room: async (running) => {

@@ -1,8 +1,8 @@
 import { FnError, installTraceEntry, RecordedSpans } from '@fnfleet/core';
 import { FakeRunner } from '@fnfleet/placement';
-import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { queuesOf, untilEnded } from '../test-kit/queued-calls.js';
 import { TestFleet } from '../test-kit/test-fleet.js';
-import { newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
 
 let queue: MessageQueue;
 let fleet: TestFleet;
@@ -22,20 +22,13 @@ afterEach(async () => {
 const TWICE: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function'] };
 
 async function start(runner: FakeRunner, consumers = '4'): Promise<void> {
-  const { enqueue } = newDirectEnqueueAccess(queue);
   fleet = await TestFleet.start([runner], {
-    queues: { ...newDirectDequeueAccess(queue), enqueue: (message) => enqueue({ ...message, policy: TWICE }) },
+    queues: queuesOf(queue, TWICE),
     env: { FN_ASYNC_CONSUMERS: consumers },
   });
 }
 
-async function ended(callId: string): Promise<CallRecord> {
-  for (;;) {
-    const record = await queue.get(callId);
-    if (record?.endedAt !== undefined) return record;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const ended = (callId: string) => untilEnded(queue, callId);
 
 async function accepted(path = '/invoke/fn1'): Promise<string> {
   const { body } = await fleet.send(path, { headers: { 'fn-invoke-type': 'async' }, body: 'cat' });

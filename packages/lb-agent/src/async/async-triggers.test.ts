@@ -1,8 +1,8 @@
 import { AccessGuard } from '@fnfleet/http';
 import { FakeRunner } from '@fnfleet/placement';
-import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { queuesOf, untilEnded } from '../test-kit/queued-calls.js';
 import { CONTENTS, type FleetOptions, TestFleet } from '../test-kit/test-fleet.js';
-import { newDirectDequeueAccess, newDirectEnqueueAccess } from './call-queues.js';
 
 let queue: MessageQueue;
 let fleet: TestFleet;
@@ -21,25 +21,15 @@ const ONCE: RetryPolicy = { attempts: 1, backoffMs: 0, maxBackoffMs: 0, retryOn:
 async function start(runner: FakeRunner, invokeType?: string, options: FleetOptions = {}): Promise<void> {
   const trigger = { id: 'hook1', name: 'hook', app_id: 'app1', fn_id: 'fn1', type: 'http', source: '/hook' };
   const annotations = invokeType === undefined ? undefined : { 'fnfleet/invoke-type': invokeType };
-  const { enqueue } = newDirectEnqueueAccess(queue);
   fleet = await TestFleet.start([runner], {
-    queues: {
-      ...newDirectDequeueAccess(queue),
-      enqueue: (message) => enqueue({ ...message, policy: ONCE }),
-    },
+    queues: queuesOf(queue, ONCE),
     contents: { ...CONTENTS, triggers: [...(CONTENTS.triggers ?? []), { ...trigger, annotations }] },
     env: { FN_ASYNC_CONSUMERS: '4' },
     ...options,
   });
 }
 
-async function ended(callId: string): Promise<CallRecord> {
-  for (;;) {
-    const record = await queue.get(callId);
-    if (record?.endedAt !== undefined) return record;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const ended = (callId: string) => untilEnded(queue, callId);
 
 const ASYNC = { 'fn-invoke-type': 'async' };
 const idOf = ({ body }: { readonly body: string }) => JSON.parse(body).call_id;

@@ -1,7 +1,6 @@
-import { CallTemplate, Deferred, FakeClock, parseApp, parseFn, silentLogger } from '@fnfleet/core';
+import { Deferred, FakeClock, silentLogger } from '@fnfleet/core';
 import type { Delivery, ReserveRequest } from '@fnfleet/queue';
-import type { LbCallDraft, LbCallOption } from '../call/call-options.js';
-import type { LbCall } from '../call/lb-call.js';
+import { CONSUMED, consumerAgent } from '../test-kit/queued-calls.js';
 import { AsyncConsumer } from './async-consumer.js';
 import { CallsAhead } from './calls-ahead.js';
 
@@ -60,10 +59,6 @@ describe('calls that are leased before there is room for them', () => {
 });
 
 describe('a balancer with 16 consumers and a backlog', () => {
-  const template = new CallTemplate(
-    parseApp('{"id":"a","name":"shop"}'),
-    parseFn('{"id":"f","name":"cart","app_id":"a","image":"i"}'),
-  );
   let runs: Deferred<void>[];
   let asked: ReserveRequest[];
   let told: string[];
@@ -107,22 +102,14 @@ describe('a balancer with 16 consumers and a backlog', () => {
       ...{ extend: note('extend'), complete: note('complete'), retry: note('retry') },
       ...{ giveBack: note('giveBack'), bury: note('bury') },
     };
-    const agent = {
-      async getCall(...options: LbCallOption[]) {
-        const draft = {} as LbCallDraft;
-        for (const option of options) option(draft);
-        return draft as unknown as LbCall;
-      },
-      submit(call: LbCall) {
-        call.response.writeHead(200, []);
+    const agent = consumerAgent(
+      () => {
         const run = new Deferred<void>();
         runs.push(run);
         return run.promise;
       },
-      fleetStatus: () => ({
-        ...{ waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: [] },
-      }),
-    };
+      () => waiting,
+    );
     const free = (running: number) => (resting ? 0 : isPaced ? 1 : 16) - running;
     const pace = {
       free,
@@ -138,7 +125,7 @@ describe('a balancer with 16 consumers and a backlog', () => {
       restMs: () => 0,
     };
     consumer = new AsyncConsumer({
-      ...{ agent, pace, lookup: { byId: async () => template }, queues: { sources: () => [source] } },
+      ...{ agent, pace, lookup: { byId: async () => CONSUMED }, queues: { sources: () => [source] } },
       ...{ limit: 16, holder: 'lb', clock, logger: silentLogger },
     });
     await turns();

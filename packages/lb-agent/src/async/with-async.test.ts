@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type CallTemplate, FakeClock, FnError, systemClock } from '@fnfleet/core';
 import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
-import { type CallRecord, type MessageQueue, openSqliteQueue } from '@fnfleet/queue';
+import { type MessageQueue, openSqliteQueue } from '@fnfleet/queue';
 import { anOutboundCall, startScriptedRunner } from '@fnfleet/testing';
 import { fromModel, withWriter } from '../call/call-options.js';
 import { invokeHead } from '../http/response-head.js';
@@ -12,6 +12,7 @@ import type { LbAgent } from '../lb-agent.js';
 import { newApiLookup } from '../lookup/function-lookup.js';
 import { newLbAgent } from '../new-lb-agent.js';
 import { FakeApiNode } from '../test-kit/fake-api-node.js';
+import { untilEnded } from '../test-kit/queued-calls.js';
 import { CONTENTS, TestFleet } from '../test-kit/test-fleet.js';
 import {
   asyncMessage,
@@ -21,14 +22,6 @@ import {
 } from './call-queues.js';
 import { CollectedResponse } from './collected-response.js';
 import { type AsyncOptions, withAsync } from './with-async.js';
-
-async function ended(queue: MessageQueue, callId: string): Promise<CallRecord> {
-  for (;;) {
-    const record = await queue.get(callId);
-    if (record?.endedAt !== undefined) return record;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 const clock = systemClock;
 const message = (id: string) =>
@@ -74,7 +67,7 @@ describe('an agent of an embedder with asynchronous calls', () => {
     runner.finishes({ body: 'meow' });
     const { agent, lookup } = start();
     expect(await newDirectEnqueueAccess(queue).enqueue(message('c1'))).toEqual({ callId: 'c1', duplicate: false });
-    expect(await ended(queue, 'c1')).toMatchObject({ state: 'success', history: [{ holder: 'me' }] });
+    expect(await untilEnded(queue, 'c1')).toMatchObject({ state: 'success', history: [{ holder: 'me' }] });
     expect(runner.offered[0]?.model).toMatchObject({
       ...{ id: 'c1', type: 'async', method: 'PUT', url: '/u', triggerId: 't' },
       headers: { 'X-A': ['1'], 'Fn-Attempt': ['1'] },
@@ -229,7 +222,7 @@ it('examples/embed-async: a program accepts calls and runs them', async () => {
   const later = await start({ path: path.join(folder, 'later.db'), addresses: [runner.address], apiUrl: api.url });
   const id = await later.callLater('fn1', 'hello', 'once');
   expect(await later.callLater('fn1', 'hello', 'once')).toBe(id);
-  expect((await ended(later.queue, id)).state).toBe('success');
+  expect((await untilEnded(later.queue, id)).state).toBe('success');
   expect(Buffer.from((await later.queue.result(id))?.body ?? []).toString()).toBe('hello done');
   await later.stop();
   await Promise.all([runner.close(), api.close()]);
