@@ -14,7 +14,7 @@ const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 15;
 
 /**
- * Fleets in plain text and with mutual TLS between all nodes, and HTTPS for callers.
+ * Fleets in plain text and with mutual TLS between all nodes, and HTTPS for callers. Runners have ports, as on machines of their own.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureTls({ seconds, rounds, undo, trees }) {
@@ -22,9 +22,10 @@ export async function measureTls({ seconds, rounds, undo, trees }) {
   for (const tree of trees) {
     const env = await certificates(tree, undo);
     const access = fleetAccess(env);
-    const plain = await (await startFleet({ undo, tree })).deploy('micro');
+    const plain = await (await startFleet({ undo, tree, ports: true })).deploy('micro');
     const settings = { ...env, FN_HTTP_CLIENT_CERTS: 'optional' };
-    const secure = await (await startFleet({ undo, tree, settings, fetch: access.fetch })).deploy('micro');
+    const secured = await startFleet({ undo, tree, ports: true, settings, fetch: access.fetch });
+    const secure = await secured.deploy('micro');
     for (const url of [plain, secure]) await load(url, { clients: 32, seconds: WARM_UP_SECONDS });
     for (const clients of CLIENTS) {
       /** @type {Record<'plain' | 'secure', number[]>} */
