@@ -52,8 +52,8 @@ export interface ClientCall {
  *     machine that was busy before as well, and when their calls take longer with asynchronous calls than without; twice as many if
  *     there is no such effect.
  * P3  Fewer than one means turns and pauses: with 0.1, one of them runs for a tenth of the time. In a turn, one runs after the other, as
- *     many as take 25 ms. They are leased together, and their ends are reported together: for a call alone, that takes ten times the CPU
- *     of all the rest, in pieces of milliseconds, for which calls of clients wait.
+ *     many as take 25 ms. They are leased together, and their ends are reported together: for a call by itself, that takes the API
+ *     node milliseconds of CPU, ten times as much as for one of a turn, and calls of clients wait meanwhile.
  * P4  A pause is at most two seconds, so that a backlog never stands still, and lets the set share of the rate of the clients' calls start.
  */
 export class Pace {
