@@ -47,9 +47,9 @@ const MAX_PAUSE_MS = 1_000;
  * few.
  */
 const GATHER_MS = 20;
-const GATHERED = 160;
+const GATHERED = 256;
 /** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
-const MAX_BATCH = 200;
+const MAX_BATCH = 400;
 const MAX_BATCH_BYTES = 4 * MIB;
 const MAX_ANSWER_BYTES = 8 * MIB;
 const MAX_RESERVED = 1_000;
@@ -298,6 +298,8 @@ class ApiQueue implements CallSource {
   private waiting: Waiting[] = [];
   /** Calls of it whose end has not been reported. */
   private leased = 0;
+  /** Reservations that travel with ends, and have not been answered: there will be more calls. */
+  private reserving = 0;
   private isUrgent = false;
   private isSending = false;
   private timer: Timer | undefined;
@@ -322,6 +324,7 @@ class ApiQueue implements CallSource {
 
   private async reserveWithEnds(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
     const leased = new Deferred<readonly Delivery[]>();
+    this.reserving += 1;
     let timer: Timer | undefined;
     const end = () => {
       timer = this.clock.after(END_MS, () => leased.reject(new CancelledError('the reservation takes too long')));
@@ -333,6 +336,7 @@ class ApiQueue implements CallSource {
     try {
       return await leased.promise;
     } finally {
+      this.reserving -= 1;
       signal?.removeEventListener('abort', end);
       timer?.cancel();
     }
@@ -391,7 +395,8 @@ class ApiQueue implements CallSource {
 
   /** Whether it is not worth while to wait for others: if few calls run, few can end soon. */
   private get isEnough(): boolean {
-    return this.isUrgent || this.waiting.length >= Math.min(GATHERED, this.leased);
+    const mayEndSoon = this.reserving > 0 ? GATHERED : Math.min(GATHERED, this.leased);
+    return this.isUrgent || this.waiting.length >= mayEndSoon;
   }
 
   private async sendAll(): Promise<void> {

@@ -178,7 +178,7 @@ it('says nothing of a call that was cancelled while it runs: somebody has wanted
   expect(warnings).toEqual([]);
 });
 
-it('takes no more calls while the ends of twice as many as may run, and 256 more, are not confirmed', async () => {
+it('takes no more calls while the ends of twice as many as may run, and 384 more, are not confirmed', async () => {
   const confirmed = new Deferred<void>();
   const complete = queue.complete;
   queue.complete = async () => {
@@ -186,16 +186,16 @@ it('takes no more calls while the ends of twice as many as may run, and 256 more
     return complete();
   };
   running.resolve();
-  for (let n = 0; n < 280; n += 1) {
+  for (let n = 0; n < 400; n += 1) {
     queue.answerWith(`more${n}`);
     await someTurns();
   }
-  expect(queue.taken).toBe(260);
+  expect(queue.taken).toBe(388);
   confirmed.resolve();
   await someTurns();
   queue.answerWith('last');
   await someTurns();
-  expect(queue.taken).toBeGreaterThan(260);
+  expect(queue.taken).toBeGreaterThan(388);
   await finished();
 });
 

@@ -51,7 +51,7 @@ const LEASE_MS = 30_000;
 /** How long a call that was leased ahead may wait for its start. */
 const MAX_AHEAD_MS = 250;
 /** Ends that the queue has not confirmed, in addition to as many as may run. */
-const UNCONFIRMED = 256;
+const UNCONFIRMED = 384;
 /** Pause of a function after a call that no runner took, and of all functions if nothing is known about the runners. */
 const UNPLACED_REST_MS = 1_000;
 /** How long a call may look for a runner: sync calls wait longer, and get what becomes free. */

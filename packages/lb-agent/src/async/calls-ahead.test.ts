@@ -35,11 +35,11 @@ describe('calls that are leased before there is room for them', () => {
     expect(calls.limit).toBe(0);
   });
 
-  it('are 256 at most, shared among functions', () => {
+  it('are 384 at most, shared among functions', () => {
     end('a', 600);
     end('b', 200);
-    expect(calls.missing()).toEqual(new Map(Object.entries({ a: 192, b: 64 })));
-    expect(calls.limit).toBe(256);
+    expect(calls.missing()).toEqual(new Map(Object.entries({ a: 288, b: 96 })));
+    expect(calls.limit).toBe(384);
   });
 
   it('count against those that are missing until they start, the longest waiting first', async () => {

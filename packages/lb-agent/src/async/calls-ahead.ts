@@ -2,7 +2,7 @@ import { type Clock, later, type MonoMs, TurnoverMap, TurnoverSet } from '@fnfle
 
 /** So many calls are leased ahead as end in this time. */
 const AHEAD_MS = 25;
-const MAX_AHEAD = 256;
+const MAX_AHEAD = 384;
 
 /** A call that was leased before there was room for it. */
 export interface CallAhead<Source, Delivery> {

@@ -78,9 +78,10 @@ class UpdateText {
   private readonly longer = new Map<string, UpdateText>();
 
   constructor(private readonly columns: readonly string[]) {
-    const update = `update messages set ${columns.map((column) => `${column} = ?`).join(', ')} where seq`;
-    this.ofOne = `${update} = ?`;
-    this.ofRun = `${update} between ? and ?`;
+    const set = `messages set ${columns.map((column) => `${column} = ?`).join(', ')} where seq`;
+    this.ofOne = `update ${set} = ?`;
+    // Otherwise SQLite copies each page first, to undo this statement alone; but whenever one fails, the whole transaction is undone.
+    this.ofRun = `update or fail ${set} between ? and ?`;
   }
 
   with(column: string): UpdateText {
