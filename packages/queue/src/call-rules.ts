@@ -89,7 +89,7 @@ export abstract class CallRules {
    * @param limit how many are kept, if there may be more: this one, then those that were not given back, the newest first
    */
   protected abstract keepDelivery(row: MessageRow, n: number, delivery: KeptDelivery, limit: number | undefined): void;
-  protected abstract newFunction(fnId: string, lane: Lane): FunctionEntry;
+  protected abstract newFunction(fnId: string, lane: Lane, app: string): FunctionEntry;
   /** Its limits, its tokens or its end have changed. */
   protected abstract saveFunction(entry: FunctionEntry): void;
   protected abstract key(entry: FunctionEntry, key: string): KnownKey | undefined;
@@ -98,8 +98,12 @@ export abstract class CallRules {
   protected abstract get storedBytes(): number;
 
   push(message: NewMessage, time: TimeMark): PushAnswer {
-    const { callId, fnId, idempotencyKey, lane = 'calls' } = message;
-    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane);
+    const { callId, fnId, idempotencyKey, lane = 'calls', app = '' } = message;
+    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane, app);
+    if (app !== '' && entry.app !== app) {
+      this.functions.belongsTo(entry, app);
+      this.saveFunction(entry);
+    }
     if (message.limits !== undefined) this.limit(entry, message.limits, time);
     const known = idempotencyKey === undefined ? undefined : this.key(entry, idempotencyKey);
     if (known !== undefined && known.due > time.at) {
@@ -373,7 +377,7 @@ export abstract class CallRules {
     const callId = followUpId(row, state);
     if (this.byCallId(callId) !== undefined) return;
     const { fnId, lane, head, policy } = followUp;
-    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane);
+    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane, this.functions.with(row.fn).app);
     this.insert({ callId, fnId, lane, head, policy, body: new Uint8Array() }, entry, time);
   }
 
@@ -401,8 +405,8 @@ export abstract class CallRules {
     if (to === SUCCESS || to === CANCELLED) this.kept += 1;
   }
 
-  private addFunction(fnId: string, lane: Lane = 'calls'): FunctionEntry {
-    const entry = this.newFunction(fnId, lane);
+  private addFunction(fnId: string, lane: Lane = 'calls', app = ''): FunctionEntry {
+    const entry = this.newFunction(fnId, lane, app);
     this.functions.add(entry);
     return entry;
   }
@@ -529,10 +533,20 @@ function shortened({ code, message }: Reason): Reason {
   return { code: code.slice(0, MAX_REASON), message: message.slice(0, MAX_REASON) };
 }
 
+/** What a row of a function has as its lane: also its app after a blank, if that is known. Earlier releases had no apps. */
+export function laneOf({ lane, app }: Pick<FunctionEntry, 'lane' | 'app'>): string {
+  return app === '' ? lane : `${lane} ${app}`;
+}
+
+export function readLane(text: unknown): { readonly lane: Lane; readonly app: string } {
+  const [, lane, app = ''] = /^(\S+) ?(.*)$/s.exec(String(text)) ?? [];
+  return { lane: lane === 'deliveries' ? 'deliveries' : 'calls', app };
+}
+
 /** Reads the limits, the tokens and the end of a function from its row. */
 export function functionEntry(row: Readonly<Record<string, unknown>>): FunctionEntry {
-  const lane = row.lane === 'deliveries' ? 'deliveries' : 'calls';
-  const entry = new FunctionEntry(Number(row.id), String(row.fn_id), lane);
+  const { lane, app } = readLane(row.lane);
+  const entry = new FunctionEntry(Number(row.id), String(row.fn_id), lane, app);
   const calls = row.rate_calls === null ? undefined : Number(row.rate_calls);
   entry.limits = {
     concurrency: row.concurrency === null ? undefined : Number(row.concurrency),

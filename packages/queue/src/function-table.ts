@@ -1,4 +1,4 @@
-import { TurnoverSet } from '@fnfleet/core';
+import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
 import type { FunctionLimits, Lane, Priority } from './message-queue.js';
 import { DEAD, DELAYED, READY, RUNNING } from './message-row.js';
 
@@ -10,9 +10,9 @@ const HIGHEST_FIRST: readonly Priority[] = [2, 1, 0];
 const LOWEST_FIRST: readonly Priority[] = [0, 1, 2];
 
 /** By priority. */
-type Turns = readonly [TurnoverSet<FunctionEntry>, TurnoverSet<FunctionEntry>, TurnoverSet<FunctionEntry>];
+type Turns = readonly [Line, Line, Line];
 
-const newTurns = (): Turns => [new TurnoverSet(), new TurnoverSet(), new TurnoverSet()];
+const newTurns = (): Turns => [new Line(), new Line(), new Line()];
 
 /** A function with calls in the store, and how many there are in each state. */
 export class FunctionEntry {
@@ -35,11 +35,18 @@ export class FunctionEntry {
   /** How far its waiting calls have been buried. */
   buriedUpTo = '';
 
+  /** @param app empty if it is not known */
   constructor(
     readonly id: number,
     readonly fnId: string,
     readonly lane: Lane,
+    public app = '',
   ) {}
+
+  /** Who gets a turn: all functions of an app together. */
+  get owner(): string {
+    return this.app === '' ? ` ${this.fnId}` : this.app;
+  }
 
   get readyCount(): number {
     return this.ready[0] + this.ready[1] + this.ready[2];
@@ -79,6 +86,44 @@ export class FunctionEntry {
     const gained = ((now - this.tokensAt) * rate.calls) / rate.perMs;
     this.tokens = Math.min(rate.calls, this.tokens + Math.max(0, gained));
     this.tokensAt = now;
+  }
+}
+
+/** Functions with ready calls of a priority: apps in turn, and within each of them its functions. */
+class Line {
+  /** The next in turn first; none is empty. */
+  readonly owners = new TurnoverMap<string, TurnoverSet<FunctionEntry>>();
+
+  add(entry: FunctionEntry): void {
+    const { owner } = entry;
+    let functions = this.owners.get(owner);
+    if (functions === undefined) {
+      functions = new TurnoverSet();
+      this.owners.set(owner, functions);
+    }
+    functions.add(entry);
+  }
+
+  delete(entry: FunctionEntry): boolean {
+    const { owner } = entry;
+    const functions = this.owners.get(owner);
+    if (!functions?.delete(entry)) return false;
+    if (functions.size === 0) this.owners.delete(owner);
+    return true;
+  }
+
+  /** It has had its turn. */
+  toTheEnd(entry: FunctionEntry): void {
+    const { owner } = entry;
+    const functions = this.owners.get(owner);
+    if (!functions?.delete(entry)) return;
+    functions.add(entry);
+    this.owners.delete(owner);
+    this.owners.set(owner, functions);
+  }
+
+  *values(): Iterable<FunctionEntry> {
+    for (const functions of this.owners.values()) yield* functions.values();
   }
 }
 
@@ -127,7 +172,14 @@ export class FunctionTable {
 
   /** It was another's turn to lease it. */
   toTheEnd(entry: FunctionEntry): void {
-    for (const line of this.turns[entry.lane]) if (line.delete(entry)) line.add(entry);
+    for (const line of this.turns[entry.lane]) line.toTheEnd(entry);
+  }
+
+  /** Its app has become known. */
+  belongsTo(entry: FunctionEntry, app: string): void {
+    const lines = this.turns[entry.lane].filter((line) => line.delete(entry));
+    entry.app = app;
+    for (const line of lines) line.add(entry);
   }
 
   closedWithCalls(): FunctionEntry | undefined {
@@ -208,42 +260,54 @@ export class Round {
 }
 
 /**
- * Looks through the functions with ready calls of one priority. One that may not be leased, or is not wanted, keeps its place: it
- * may be wanted by others. During a reservation none of these becomes eligible, so that each of them is looked at twice at most.
+ * Looks through the functions with ready calls of one priority: each time it takes one of the next app. What may not be leased, or is not
+ * wanted, keeps its place: it may be wanted by others. During a reservation none of these becomes eligible, so that each of them is
+ * looked at twice at most.
  */
 class Search {
-  private entries: Iterator<FunctionEntry>;
+  private owners: Iterator<string>;
+  private readonly started = new Map<string, SearchOfApp>();
   private hasFound = false;
   private isOver = false;
   nextAt: number | undefined;
 
   constructor(
-    private readonly line: TurnoverSet<FunctionEntry>,
+    private readonly line: Line,
     private readonly now: number,
     private readonly wants: (entry: FunctionEntry) => boolean,
   ) {
-    this.entries = line.values();
+    this.owners = line.owners.keys();
   }
 
   next(): FunctionEntry | undefined {
     while (!this.isOver) {
-      const { value: entry, done } = this.entries.next();
-      if (done) this.again();
-      else if (this.line.has(entry) && this.isEligible(entry)) {
-        this.hasFound = true;
-        this.line.delete(entry);
-        this.line.add(entry);
-        return entry;
-      }
+      const { value: owner, done } = this.owners.next();
+      const entry = done ? this.again() : this.of(owner).next();
+      if (entry === undefined) continue;
+      this.hasFound = true;
+      this.line.toTheEnd(entry);
+      return entry;
     }
     return undefined;
   }
 
-  /** The set may have changed its table meanwhile, so that the iteration has missed some. */
-  private again(): void {
+  private of(owner: string): SearchOfApp {
+    let search = this.started.get(owner);
+    if (search === undefined) {
+      search = new SearchOfApp(
+        () => this.line.owners.get(owner),
+        (entry) => this.isEligible(entry),
+      );
+      this.started.set(owner, search);
+    }
+    return search;
+  }
+
+  /** The map may have changed its table meanwhile, so that the iteration has missed some. */
+  private again(): undefined {
     this.isOver = !this.hasFound;
     this.hasFound = false;
-    this.entries = this.line.values();
+    this.owners = this.line.owners.keys();
   }
 
   private isEligible(entry: FunctionEntry): boolean {
@@ -252,5 +316,37 @@ class Search {
     if (nextAt <= this.now) return true;
     this.nextAt = Math.min(this.nextAt ?? nextAt, nextAt);
     return false;
+  }
+}
+
+/** The same within an app. What it finds goes to the end, before it is asked for the next. */
+class SearchOfApp {
+  private entries: Iterator<FunctionEntry> | undefined;
+  private hasFound = false;
+  private isOver = false;
+
+  constructor(
+    private readonly functions: () => TurnoverSet<FunctionEntry> | undefined,
+    private readonly isEligible: (entry: FunctionEntry) => boolean,
+  ) {}
+
+  next(): FunctionEntry | undefined {
+    while (!this.isOver) {
+      this.entries ??= this.functions()?.values() ?? [].values();
+      const { value: entry, done } = this.entries.next();
+      if (done) this.again();
+      else if (this.functions()?.has(entry) && this.isEligible(entry)) {
+        this.hasFound = true;
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  /** See above. */
+  private again(): void {
+    this.isOver = !this.hasFound;
+    this.hasFound = false;
+    this.entries = undefined;
   }
 }

@@ -18,7 +18,7 @@ export type Priority = 0 | 1 | 2;
  *     and is answered with `leaseLost`.
  * Q3  A lease that is not extended expires, and the call is leased again: its attempt is then one higher.
  * Q4  A call ends once. It is dead only because of its policy, its age, its function or an operator.
- * Q5  Order: higher priority first; functions in turn within a priority; first in, first out within a function. One
+ * Q5  Order: higher priority first; apps in turn within a priority, and functions within an app; first in, first out within a function. One
  *     lease in 16 goes to the lowest priority that has ready calls.
  * Q6  A function has at most as many leases as its concurrency limit, and is leased at most at its rate limit.
  * Q7  A reservation has no call of a function of which its holder has enough, and the function keeps its turn for others.
@@ -114,6 +114,8 @@ export interface Payload {
 export interface NewMessage extends Payload {
   readonly callId: string;
   readonly fnId: string;
+  /** Whose function it is: functions of the same app share its turns. Without it, a function has turns of its own. */
+  readonly app?: string;
   /** 0 by default. */
   readonly priority?: Priority;
   /** Not leased before this time has passed. */

@@ -106,6 +106,7 @@ export class StoreQueue implements MessageQueue {
     const { maxBodyBytes, maxHeadBytes } = this.parts.bounds;
     checkText('call id', message.callId);
     checkText('function id', message.fnId);
+    checkText('app', message.app ?? '');
     checkText('idempotency key', idempotencyKey);
     // Only these bytes are copied to the thread, and not the pool that they may be a part of.
     const body = new Uint8Array(message.body);

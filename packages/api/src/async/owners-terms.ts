@@ -37,8 +37,9 @@ export class TermsOfFunctions {
         if (fnOfDelivery(message.fnId) !== undefined) throw new FnError('fnNotFound');
         const owned = await this.read(message.fnId);
         // A call of a deleted function ends when it would start.
-        const terms = owned === undefined ? [] : this.terms.map((of) => of(owned.fn, message, owned.app));
-        return queue.push(Object.assign({}, message, ...terms));
+        if (owned === undefined) return queue.push(message);
+        const terms = this.terms.map((of) => of(owned.fn, message, owned.app));
+        return queue.push(Object.assign({}, message, { app: owned.fn.appId }, ...terms));
       },
     };
   }

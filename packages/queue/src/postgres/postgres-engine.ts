@@ -392,8 +392,8 @@ function unstorable(operation: Operation): OperationResult {
 function namesIn(operation: Operation): readonly string[] {
   switch (operation.kind) {
     case 'push': {
-      const { callId, fnId, idempotencyKey = '', onSuccess, onFailure } = operation.message;
-      return [callId, fnId, idempotencyKey, onSuccess?.fnId ?? '', onFailure?.fnId ?? ''];
+      const { callId, fnId, app = '', idempotencyKey = '', onSuccess, onFailure } = operation.message;
+      return [callId, fnId, app, idempotencyKey, onSuccess?.fnId ?? '', onFailure?.fnId ?? ''];
     }
     case 'reserve':
       return [operation.request.holder];

@@ -335,10 +335,10 @@ export class PostgresStore extends CallRules {
     this.work.addDelivery(row, n, delivery, limit);
   }
 
-  protected newFunction(fnId: string, lane: Lane): FunctionEntry {
+  protected newFunction(fnId: string, lane: Lane, app: string): FunctionEntry {
     const state = this.open;
     state.lastFn += 1;
-    const entry = new FunctionEntry(state.lastFn, fnId, lane);
+    const entry = new FunctionEntry(state.lastFn, fnId, lane, app);
     this.functions.insert(entry);
     return entry;
   }

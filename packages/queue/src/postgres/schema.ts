@@ -82,6 +82,7 @@ export const CHANGING = [
 
 /** Columns of a function that change after it was added. */
 export const FUNCTION_CHANGING = [
+  'lane',
   ...['concurrency', 'rate_calls', 'rate_ms', 'tokens', 'tokens_at', 'rests_until', 'rests', 'closed'],
   ...['ready_0', 'ready_1', 'ready_2', 'delayed', 'running', 'dead', 'turn', 'changed', 'keys'],
 ] as const;

@@ -6,6 +6,7 @@ import {
   functionEntry,
   type KeptDelivery,
   type KnownKey,
+  laneOf,
   type RowChanges,
 } from '../call-rules.js';
 import { FunctionEntry, FunctionTable } from '../function-table.js';
@@ -259,16 +260,20 @@ export class QueueStore extends CallRules {
     this.file.run(`delete from deliveries where seq = ?1 and n in (${surplus})`, row.seq, n, limit);
   }
 
-  protected newFunction(fnId: string, lane: Lane): FunctionEntry {
-    this.file.run('insert into functions (fn_id, lane) values (?, ?)', fnId, lane);
+  protected newFunction(fnId: string, lane: Lane, app: string): FunctionEntry {
+    this.file.run('insert into functions (fn_id, lane) values (?, ?)', fnId, laneOf({ lane, app }));
     const { id } = this.must('select id from functions where fn_id = ?', fnId);
-    return new FunctionEntry(Number(id), fnId, lane);
+    return new FunctionEntry(Number(id), fnId, lane, app);
   }
 
-  protected saveFunction({ id, limits: { concurrency, rate }, tokens, tokensAt, closed }: FunctionEntry): void {
+  protected saveFunction(entry: FunctionEntry): void {
+    const { limits, tokens, tokensAt, closed } = entry;
+    const { concurrency, rate } = limits;
     this.file.run(
-      'update functions set concurrency = ?, rate_calls = ?, rate_ms = ?, tokens = ?, tokens_at = ?, closed = ? where id = ?',
-      ...[concurrency ?? null, rate?.calls ?? null, rate?.perMs ?? null, tokens, tokensAt, closed ?? null, id],
+      `update functions set concurrency = ?, rate_calls = ?, rate_ms = ?, tokens = ?, tokens_at = ?, closed = ?, lane = ?
+       where id = ?`,
+      ...[concurrency ?? null, rate?.calls ?? null, rate?.perMs ?? null, tokens, tokensAt, closed ?? null],
+      ...[laneOf(entry), entry.id],
     );
   }
 

@@ -9,6 +9,8 @@ export const SCHEMA_VERSION = 1;
  *
  * `due` is when a delayed call becomes ready, a lease expires, or an ended call is forgotten; a ready call has none. Times
  * are of the queue, except for those named `_wall`.
+ *
+ * The `lane` of a function has its app too, after a blank: releases that do not know apps read it as well.
  */
 export const SCHEMA = `
   create table meta (version integer not null, at integer, wall integer) strict;

@@ -229,6 +229,45 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(fns).toEqual(['busy', 'b', 'c', 'busy', 'b', 'busy']);
       });
 
+      it('takes apps in turn: one with many functions does not delay the only one of another, also after a restart', async () => {
+        for (let n = 0; n < 40; n += 1) await push({ fnId: `many-${n % 20}`, app: 'many' });
+        for (let n = 0; n < 8; n += 1) await push({ fnId: 'only', app: 'quiet' });
+        await push({ fnId: 'unknown' });
+        const fns = async (limit: number) => (await reserve({ limit })).map(({ fnId }) => fnId);
+        expect(await fns(7)).toEqual(['many-0', 'only', 'unknown', 'many-1', 'only', 'many-2', 'only']);
+        await reopen();
+        expect((await fns(6)).filter((fnId) => fnId === 'only')).toHaveLength(3);
+        const rest = await fns(60);
+        expect(rest.filter((fnId) => fnId === 'only')).toHaveLength(2);
+        expect(rest).toHaveLength(36);
+      });
+
+      it('takes apps in turn although some of their functions may have no more calls', async () => {
+        const limits = { concurrency: 1 };
+        for (let n = 0; n < 6; n += 1) await push({ fnId: `narrow-${n % 2}`, app: 'many', limits });
+        for (let n = 0; n < 3; n += 1) await push({ fnId: 'wide', app: 'many' });
+        for (let n = 0; n < 4; n += 1) await push({ fnId: 'only', app: 'quiet' });
+        const fns = (await reserve({ limit: 20 })).map(({ fnId }) => fnId);
+        expect(fns).toEqual(['narrow-0', 'only', 'narrow-1', 'only', 'wide', 'only', 'wide', 'only', 'wide']);
+      });
+
+      it('takes a function for that of its app as soon as that is known', async () => {
+        for (let n = 0; n < 10; n += 1) await push({ fnId: `many-${n}` });
+        for (let n = 0; n < 4; n += 1) await push({ fnId: 'only', app: 'quiet' });
+        for (let n = 0; n < 10; n += 1) await push({ fnId: `many-${n}`, app: 'many' });
+        const fns = (await reserve({ limit: 6 })).map(({ fnId }) => fnId);
+        expect(fns.filter((fnId) => fnId === 'only')).toHaveLength(3);
+      });
+
+      it('delivers for apps in turn', async () => {
+        const onSuccess = (n: number) => ({ lane: 'deliveries', fnId: `callback:${n}`, head: '' }) as const;
+        for (let n = 0; n < 6; n += 1) await push({ fnId: `many-${n}`, app: 'many', onSuccess: onSuccess(n) });
+        for (let n = 0; n < 3; n += 1) await push({ fnId: 'only', app: 'quiet', onSuccess: onSuccess(9) });
+        for (const { lease } of await reserve({ limit: 10 })) await queue.complete(lease, SUCCESS);
+        const fns = (await reserve({ lane: 'deliveries', limit: 6 })).map(({ fnId }) => fnId);
+        expect(fns.filter((fnId) => fnId === 'callback:9')).toHaveLength(3);
+      });
+
       it('gives one lease in 16 to the lowest priority, so that it is not starved', async () => {
         for (let n = 0; n < 40; n += 1) await push({ priority: 2 });
         await push({ priority: 0 });
