@@ -415,13 +415,23 @@ describe('a consumer', () => {
         expect(await source.reserve(request)).toHaveLength(8);
       });
 
-      it('waits no longer for more than it wants to', async () => {
+      it('waits no longer for more than it wants to, and gives back what comes later', async () => {
         const leaving = new AbortController();
-        node.script = () => ({ status: 200, when: new Promise(() => undefined) });
-        void (await end(1)).reported.catch(() => undefined);
+        const answers = Promise.withResolvers<void>();
+        node.script = (route, heads) => ({
+          ...modern(route, heads),
+          ...(heads.some(isReservation) ? { when: answers.promise } : {}),
+        });
+        const { reported } = await end(1);
         const more = source.reserve(request, leaving.signal);
         leaving.abort();
         await expect(more).rejects.toThrow('the reservation takes too long');
+        answers.resolve();
+        await reported;
+        soon.shift()?.();
+        await (await end(2)).reported;
+        const told = node.heard.flatMap(([, heads]) => heads).filter(({ kind }) => kind === 'give_back');
+        expect(told.map(({ call_id }) => call_id)).toEqual(['c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7']);
       });
     });
   });

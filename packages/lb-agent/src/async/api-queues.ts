@@ -324,22 +324,32 @@ class ApiQueue implements CallSource {
 
   private async reserveWithEnds(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
     const leased = new Deferred<readonly Delivery[]>();
+    const tooLate = new Deferred<never>();
     this.reserving += 1;
     let timer: Timer | undefined;
+    const giveUp = () => {
+      tooLate.reject(new CancelledError('the reservation takes too long'));
+      leased.promise.then((calls) => this.giveAllBack(calls), ignore);
+    };
     const end = () => {
-      timer = this.clock.after(END_MS, () => leased.reject(new CancelledError('the reservation takes too long')));
+      timer = this.clock.after(END_MS, giveUp);
     };
     signal?.addEventListener('abort', end, { once: true });
     // Beside a request that is under way: a reservation that waited for its answer would often come too late.
     void this.sendBatch({ request, leased });
     if (this.waiting.length > 0) this.sendSoon();
     try {
-      return await leased.promise;
+      return await Promise.race([leased.promise, tooLate.promise]);
     } finally {
       this.reserving -= 1;
       signal?.removeEventListener('abort', end);
       timer?.cancel();
     }
+  }
+
+  /** Nobody waits for them any more, and nobody else gets them before their leases expire. */
+  private giveAllBack(calls: readonly Delivery[]): void {
+    for (const { lease } of calls) this.send({ ...namesOf(lease), kind: 'give_back' }).catch(ignore);
   }
 
   extend(lease: Lease, leaseMs: number): Promise<{ readonly kind: 'extended' } | LeaseLost> {
@@ -366,7 +376,7 @@ class ApiQueue implements CallSource {
   endPoll(poll: string): void {
     this.isUrgent = true;
     // If that fails, the request is cut off.
-    this.send({ kind: 'end_poll', poll }).catch(() => undefined);
+    this.send({ kind: 'end_poll', poll }).catch(ignore);
   }
 
   /** Reports an end. */
@@ -423,6 +433,8 @@ class ApiQueue implements CallSource {
     }
   }
 }
+
+function ignore(): void {}
 
 function asked({ holder, limit, leaseMs, perFunction, held }: ReserveRequest): object {
   const named = { holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs };
