@@ -231,7 +231,8 @@ describe('subscribers to the changes of a Postgres database', () => {
     server.freeze();
     try {
       await store.close();
-      await eventually(() => expect(openSockets()).toBe(before));
+      // One that an earlier test has left may have gone meanwhile.
+      await eventually(() => expect(openSockets()).toBeLessThanOrEqual(before));
     } finally {
       server.thaw();
     }
