@@ -14,6 +14,8 @@ import type {
 import { counts, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from '../retry-policy.js';
 
 const DAY_MS = 24 * 3_600_000;
+/** A function may have so many times as many keys as are left. */
+const MAX_GREED = 8;
 /** The token of a lease that no holder knows. */
 const NOBODY = '';
 
@@ -55,6 +57,7 @@ export class BrokenPromise extends Error {}
  * L3  Attempts and failures are counted, and only they, an operator or its age make it dead.
  * L4  An operation with an outdated lease is refused; one with a valid lease is not.
  * L5  A function has no more leases than its limit, and a holder no more of it than it wants.
+ * L6  A function has no more idempotency keys than its share, and gets that.
  *
  * After a kill, an operation that was not answered may have taken effect or not: that is the only doubt.
  */
@@ -66,6 +69,7 @@ export class CallLedger {
   constructor(
     private readonly clock: Clock,
     private readonly concurrency: (fnId: string) => number,
+    private readonly maxKeys = Number.POSITIVE_INFINITY,
   ) {}
 
   get callIds(): readonly string[] {
@@ -86,7 +90,15 @@ export class CallLedger {
     }
     this.must(earlier === undefined, `the key of ${message.callId} was already that of ${earlier?.callId}`);
     this.must(answer.callId === message.callId, `${message.callId} was answered as ${answer.callId}`);
+    const certain = (call: KnownCall) => call.doubt === undefined && this.fastest() - call.acceptedAt < DAY_MS;
+    this.must(this.hasRoomForKey(message, certain), `${message.fnId} has more idempotency keys than its share`);
     this.add(message, undefined);
+  }
+
+  /** The queue has no room for its key. */
+  refused(message: NewMessage): void {
+    const possible = () => true;
+    this.must(!this.hasRoomForKey(message, possible), `${message.fnId} has fewer idempotency keys than its share`);
   }
 
   /** The answer was lost. */
@@ -280,6 +292,17 @@ export class CallLedger {
         call.doubt === undefined &&
         this.fastest() - call.acceptedAt < DAY_MS,
     );
+  }
+
+  private hasRoomForKey({ fnId, idempotencyKey }: NewMessage, counts: (call: KnownCall) => boolean): boolean {
+    if (idempotencyKey === undefined) return true;
+    const keys = new Map<string, string>();
+    for (const call of this.calls.values()) {
+      if (call.key !== undefined && counts(call)) keys.set(`${call.fnId} ${call.key}`, call.fnId);
+    }
+    const own = [...keys.values()].filter((other) => other === fnId).length;
+    const left = this.maxKeys - keys.size;
+    return left > 0 && own <= MAX_GREED * left;
   }
 
   private add(message: NewMessage, doubt: Doubt | undefined): void {

@@ -1,3 +1,4 @@
+import { FnError } from '@fnfleet/core';
 import type { Delivery, Lease, MessageQueue } from '../message-queue.js';
 
 /** A queue that does some things wrong, for tests of the tests: the rest is done by the right one. */
@@ -98,6 +99,21 @@ export const PLANTED_FAULTS: Readonly<Record<string, (queue: MessageQueue) => Me
     but(queue, { reserve: (request) => queue.reserve({ ...request, held: new Map() }) }),
   'an idempotency key is ignored': (queue) =>
     but(queue, { push: (message) => queue.push({ ...message, idempotencyKey: undefined }) }),
+  'a function gets more idempotency keys than its share': (queue) =>
+    but(queue, {
+      push: (message) =>
+        queue.push(message).catch((error: { readonly code?: string }) => {
+          if (error.code !== 'queueShareFull') throw error;
+          return queue.push({ ...message, idempotencyKey: undefined });
+        }),
+    }),
+  'a function is refused although it has not its share of idempotency keys': (queue) =>
+    but(queue, {
+      push: async (message) => {
+        if (message.idempotencyKey !== undefined && message.fnId === 'b') throw new FnError('queueShareFull');
+        return await queue.push(message);
+      },
+    }),
   'a call is dead after its first failure': (queue) =>
     but(queue, {
       retry: async (lease, failure) => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Delivery, MessageQueue, NewMessage, Priority } from '../message-queue.js';
+import type { CancelAnswer, Delivery, MessageQueue, NewMessage, Priority, PushAnswer } from '../message-queue.js';
 import type { Failure, RetryPolicy } from '../retry-policy.js';
 import { BrokenPromise, CallLedger } from './call-ledger.js';
 import type { QueueSetup } from './queue-setup.js';
@@ -9,6 +9,9 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 /** The last function may have one lease at a time. */
 const FUNCTIONS = ['a', 'b', 'narrow'] as const;
 const HOLDERS = ['lb-1', 'lb-2', 'lb-3'] as const;
+/** So few that a function with all of `GREEDY` has its share after one more. */
+const MAX_KEYS = 10;
+const GREEDY = Array.from({ length: 8 }, (_, n) => `greedy-${n}`);
 const ANSWER = { head: '{}', body: Buffer.from('x') };
 
 const FAILURES: Readonly<Record<string, Failure>> = {
@@ -147,6 +150,9 @@ export function keepsItsPromises(
   });
 }
 
+/** Calls are kept long enough to be compared at the end. */
+const BOUNDS = { keepMs: YEAR_MS, keepDeadMs: YEAR_MS, maxKeys: MAX_KEYS };
+
 /** One schedule on one store. */
 class Run {
   private queue: MessageQueue | undefined;
@@ -162,10 +168,12 @@ class Run {
     private readonly setup: QueueSetup,
     private readonly around: (queue: MessageQueue) => MessageQueue,
   ) {
-    this.ledger = new CallLedger(setup.clock, (fnId) => (fnId === 'narrow' ? 1 : Number.POSITIVE_INFINITY));
+    const concurrency = (fnId: string) => (fnId === 'narrow' ? 1 : Number.POSITIVE_INFINITY);
+    this.ledger = new CallLedger(setup.clock, concurrency, MAX_KEYS);
   }
 
   async execute(schedule: Schedule): Promise<void> {
+    await this.useUpKeys();
     await this.open();
     for (const step of schedule) await this.step(step);
     await this.runToTheEnd();
@@ -173,6 +181,23 @@ class Run {
 
   async close(): Promise<void> {
     await this.queue?.close();
+  }
+
+  /** One function has most keys, and no calls. */
+  private async useUpKeys(): Promise<void> {
+    const queue = await this.setup.open(BOUNDS);
+    const messages = GREEDY.map((key) => ({
+      callId: key,
+      fnId: 'a',
+      head: '',
+      body: Buffer.alloc(0),
+      idempotencyKey: key,
+    }));
+    const answers = await Promise.all(messages.map((message) => queue.push(message)));
+    for (const [at, message] of messages.entries()) this.ledger.pushed(message, answers[at] as PushAnswer);
+    const cancelled = await Promise.all(GREEDY.map((callId) => queue.cancel(callId)));
+    for (const [at, callId] of GREEDY.entries()) this.ledger.cancelled(callId, cancelled[at] as CancelAnswer);
+    await queue.close();
   }
 
   private async step(step: Step): Promise<void> {
@@ -194,8 +219,7 @@ class Run {
   }
 
   private async open(): Promise<void> {
-    // Kept long enough to be compared at the end.
-    this.queue = this.around(await this.setup.open({ keepMs: YEAR_MS, keepDeadMs: YEAR_MS }));
+    this.queue = this.around(await this.setup.open(BOUNDS));
     this.ledger.skip(this.forwardMs);
     this.forwardMs = 0;
     await this.checkRecords();
@@ -258,8 +282,15 @@ class Run {
       ...{ callId: `c${this.pushes}`, fnId, head: '{}', body: Buffer.from('body') },
       ...{ priority, delayMs, maxAgeMs, policy, limits, idempotencyKey: key },
     };
-    const answer = await orNote(this.now.push(message), () => this.ledger.mayBePushed(message));
-    this.ledger.pushed(message, answer);
+    try {
+      // Awaited as it is: what is answered first is noted first.
+      this.ledger.pushed(message, await this.now.push(message));
+    } catch (error) {
+      if (error instanceof BrokenPromise) throw error;
+      if (isForLackOfKeys(error)) return this.ledger.refused(message);
+      this.ledger.mayBePushed(message);
+      throw error;
+    }
   }
 
   private async operate(kind: 'cancel' | 'redrive', which: number): Promise<void> {
@@ -318,6 +349,11 @@ class Run {
     await this.checkRecords();
     for (const callId of this.ledger.callIds) this.ledger.checkEnd(callId);
   }
+}
+
+function isForLackOfKeys(error: unknown): boolean {
+  const { code } = error as { readonly code?: string };
+  return code === 'queueShareFull' || code === 'queueFull';
 }
 
 /** A kill makes requests fail, which is no fault of the queue. */
