@@ -4,6 +4,7 @@
  *   throughput  calls per second and their CPU through balancer, gRPC, runner and hot container, against a one-hop Node proxy
  *   tls         the same with mutual TLS everywhere, against plain text
  *   network     the same between hosts (network namespaces), against loopback; needs root
+ *   sockets     balancer and runner over a unix socket, against TCP on loopback
  *   silence     a call after 150 ms without one, against the same proxy
  *   first       the first seconds after the start, against a warm fleet
  *   bodies      echoes of 64 KiB to 4 MiB, against the same proxy
@@ -41,6 +42,7 @@ import { measurePerCall } from './per-call.mjs';
 import { measurePlacement } from './placement.mjs';
 import { measureSilence } from './silence.mjs';
 import { measureSleeping } from './sleeping.mjs';
+import { measureSockets } from './sockets.mjs';
 import { measureSystemCalls } from './system-calls.mjs';
 import { measureTelemetry } from './telemetry.mjs';
 import { measureThroughput } from './throughput.mjs';
@@ -55,6 +57,7 @@ const PARTS = new Map(
     throughput: measureThroughput,
     tls: measureTls,
     network: measureNetwork,
+    sockets: measureSockets,
     silence: measureSilence,
     first: measureFirstSeconds,
     bodies: measureBodies,
