@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -53,10 +54,14 @@ async function accepts(where = at): Promise<boolean> {
 
 const modeOf = (where: string) => (statSync(where).mode & 0o777).toString(8);
 
-/** A socket whose process has ended without removing it. */
+/** A socket on which nobody listens any more, as a process that was killed leaves it. */
 async function leaveBehind(where: string): Promise<void> {
-  const script = `require('net').createServer().listen(${JSON.stringify(where)}, () => process.kill(process.pid, 'SIGKILL'))`;
-  await once(spawn(process.execPath, ['-e', script]), 'exit');
+  const server = createServer().listen(where);
+  await once(server, 'listening');
+  // Node removes the file, but not another name of it.
+  linkSync(where, `${where}.left`);
+  await new Promise((resolve) => server.close(resolve));
+  renameSync(`${where}.left`, where);
 }
 
 it.each(['022', '0', '077'])('only its user may connect, with any umask: %s', async (umask) => {
@@ -109,7 +114,8 @@ it('the file is removed at the end, and can be used again', async () => {
 });
 
 it('the socket of a process that was killed is replaced', async () => {
-  await leaveBehind(at);
+  const script = `require('net').createServer().listen(${JSON.stringify(at)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  await once(spawn(process.execPath, ['-e', script]), 'exit');
   expect([existsSync(at), await accepts()]).toEqual([true, false]);
   await listening();
   expect([await accepts(), readdirSync(folder)]).toEqual([true, ['r.sock']]);
