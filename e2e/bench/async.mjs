@@ -217,6 +217,61 @@ async function measureBacklog(calls, seconds, undo) {
   ];
 }
 
+/** Calls that `measureAsyncMillion` hands in. */
+const MILLION = Number(process.env.BENCH_CALLS ?? 1_000_000);
+
+/**
+ * Hands in a million calls over HTTP, and lets all of them run: how many were accepted, ended, were lost or ran twice; rates; and the memory of
+ * the API node. Takes minutes.
+ * @param {BenchOptions} options
+ */
+export async function measureAsyncMillion({ undo }) {
+  const fleet = await startFleet({ undo, settings: AS_MANY });
+  const url = await fleet.deploy('micro');
+  await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS, bytes: BODY_BYTES });
+  const start = residentMib(fleet.apiPid);
+  let peak = start;
+  const watch = setInterval(() => {
+    peak = Math.max(peak, residentMib(fleet.apiPid));
+  }, 250);
+  undo.push(() => clearInterval(watch));
+  await cordon(fleet, true);
+  let [told, refused, seconds] = [0, 0, 0];
+  while (told < MILLION) {
+    const portion = await load(url, { clients: CLIENTS, seconds: 5, bytes: BODY_BYTES, headers: ASYNC });
+    told += portion.calls - portion.failed;
+    refused += portion.failed;
+    seconds += portion.calls / portion.rate;
+  }
+  const backlog = await depth(fleet);
+  const from = performance.now();
+  await cordon(fleet, false);
+  await drained(fleet);
+  const drainSeconds = (performance.now() - from) / 1_000;
+  const text = await (await fetch(`${fleet.apiUrl}/metrics`)).text();
+  const counter = (/** @type {string} */ name) =>
+    Number(text.match(new RegExp(`^fn_mq_${name}_total\\S* (\\d+)`, 'm'))?.[1] ?? 0);
+  const [accepted, succeeded, dead, twice] = ['accepted', 'completed', 'dead', 'redelivered'].map(counter);
+  const mib = [start, peak, residentMib(fleet.apiPid)].map(Math.round).join(', ');
+  return table(
+    [`${CLIENTS} clients, 1 KiB`, ''],
+    [
+      ['calls that clients were told are accepted', told],
+      ['calls that were refused', refused],
+      // Those that wrk no longer waited for are accepted too.
+      ['calls that the queue has accepted', Number(accepted)],
+      ['ended in success', Number(succeeded)],
+      ['dead letters', Number(dead)],
+      ['lost', Number(accepted) - Number(succeeded) - Number(dead)],
+      ['leased again after an attempt', Number(twice)],
+      ['accepted a second', Math.round(told / seconds)],
+      ['backlog', backlog],
+      ['drained a second', Math.round(backlog / drainSeconds)],
+      ['API node MiB: start, peak, end', mib],
+    ],
+  );
+}
+
 /** A queue in a file that an API node opens once it is closed here. @param {import('./clean-up.mjs').CleanUp} undo */
 export async function newQueue(undo) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-mq-'));

@@ -22,6 +22,7 @@
  *   async-drain   how fast a backlog runs, against sync calls
  *   async-beside  sync calls while a backlog of 100 000 runs, against sync calls alone
  *   async-memory  memory, latencies and rates of API node and balancer while 1 000, 100 000 and BENCH_BACKLOG calls wait
+ *   async-million a million asynchronous calls, or BENCH_CALLS, from their clients to their ends; only if it is named
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3 --against <commit>]
  *
@@ -29,7 +30,13 @@
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { measureAsyncAccept, measureAsyncDrain, measureAsyncMemory, measureAsyncStart } from './async.mjs';
+import {
+  measureAsyncAccept,
+  measureAsyncDrain,
+  measureAsyncMemory,
+  measureAsyncMillion,
+  measureAsyncStart,
+} from './async.mjs';
 import { measureAsyncBeside } from './async-beside.mjs';
 import { measureBodies } from './bodies.mjs';
 import { withCleanUp } from './clean-up.mjs';
@@ -75,16 +82,19 @@ const PARTS = new Map(
     'async-drain': measureAsyncDrain,
     'async-beside': measureAsyncBeside,
     'async-memory': measureAsyncMemory,
+    'async-million': measureAsyncMillion,
   }),
 );
 const KNOWN = [...PARTS.keys()].join(',');
+/** Parts that take minutes are measured if they are named. */
+const USUAL = [...PARTS.keys()].filter((name) => name !== 'async-million').join(',');
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     against: { type: 'string' },
-    only: { type: 'string', default: KNOWN },
+    only: { type: 'string', default: USUAL },
     help: { type: 'boolean', default: false },
   },
 });
