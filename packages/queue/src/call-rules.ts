@@ -533,20 +533,10 @@ function shortened({ code, message }: Reason): Reason {
   return { code: code.slice(0, MAX_REASON), message: message.slice(0, MAX_REASON) };
 }
 
-/** What a row of a function has as its lane: also its app after a blank, if that is known. Earlier releases had no apps. */
-export function laneOf({ lane, app }: Pick<FunctionEntry, 'lane' | 'app'>): string {
-  return app === '' ? lane : `${lane} ${app}`;
-}
-
-export function readLane(text: unknown): { readonly lane: Lane; readonly app: string } {
-  const [, lane, app = ''] = /^(\S+) ?(.*)$/s.exec(String(text)) ?? [];
-  return { lane: lane === 'deliveries' ? 'deliveries' : 'calls', app };
-}
-
 /** Reads the limits, the tokens and the end of a function from its row. */
 export function functionEntry(row: Readonly<Record<string, unknown>>): FunctionEntry {
-  const { lane, app } = readLane(row.lane);
-  const entry = new FunctionEntry(Number(row.id), String(row.fn_id), lane, app);
+  const lane = row.lane === 'deliveries' ? 'deliveries' : 'calls';
+  const entry = new FunctionEntry(Number(row.id), String(row.fn_id), lane, String(row.app));
   const calls = row.rate_calls === null ? undefined : Number(row.rate_calls);
   entry.limits = {
     concurrency: row.concurrency === null ? undefined : Number(row.concurrency),

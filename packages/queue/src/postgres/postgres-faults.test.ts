@@ -158,7 +158,7 @@ it('is not opened on a server that does not sync, unless that is allowed', async
   }
 });
 
-it('takes over tables that counted no idempotency keys of functions', async () => {
+it('takes over tables that counted no idempotency keys of functions and did not know their apps', async () => {
   const keyed = (to: MessageQueue, idempotencyKey: string, fnId = 'f') =>
     to.push({ callId: `${fnId}-${idempotencyKey}`, fnId, ...ANSWER, idempotencyKey });
   const first = await open();
@@ -166,7 +166,7 @@ it('takes over tables that counted no idempotency keys of functions', async () =
   await first.close();
   await server.query(
     database,
-    'alter table fnfleet_mq_functions drop column keys',
+    'alter table fnfleet_mq_functions drop column keys, drop column app',
     'update fnfleet_mq set version = 1',
   );
   const used = await open({ bounds: { maxKeys: 10 } });
@@ -177,8 +177,8 @@ it('takes over tables that counted no idempotency keys of functions', async () =
 
 it('is not opened when a newer release has made its tables', async () => {
   await (await open()).close();
-  await server.query(database, 'update fnfleet_mq set version = 3');
-  await expect(open()).rejects.toThrow(/schema version 3; known: 1 to 2/);
+  await server.query(database, 'update fnfleet_mq set version = 4');
+  await expect(open()).rejects.toThrow(/schema version 4; known: 1 to 3/);
 });
 
 describe('an operation that the database cannot execute', () => {

@@ -3,8 +3,7 @@ import { later } from '@fnfleet/core';
 import type { PostgresPool } from '@fnfleet/postgres';
 import { isText } from '../bounds.js';
 import { PageOfCalls } from '../call-page.js';
-import { readLane } from '../call-rules.js';
-import type { CallPage, CallRecord, KeptResult, ListQuery, Payload } from '../message-queue.js';
+import type { CallPage, CallRecord, KeptResult, Lane, ListQuery, Payload } from '../message-queue.js';
 import { DEAD, historyOf, type MessageRow, pastDelivery, recordOf } from '../message-row.js';
 import type { Answer, LookupKind, OperationOf } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
@@ -12,7 +11,7 @@ import { type Row, Transaction } from './transaction.js';
 
 interface NamedRow extends MessageRow {
   readonly fn_id: string;
-  readonly lane: string;
+  readonly lane: Lane;
 }
 
 /** What is known of calls, as it was committed last. Waits for no transaction. */
@@ -103,5 +102,5 @@ async function list(on: Transaction, query: ListQuery): Promise<CallPage> {
     join fnfleet_mq_functions f on f.id = c.fn order by c.call_id desc`;
   const name = `list_${[fnId, cursor].map((given) => (given === undefined ? 0 : 1)).join('')}${state === 'dead' ? 1 : 0}`;
   const rows = (await on.rows(name, text, values)) as unknown as NamedRow[];
-  return page.of(rows, ({ fn_id: fnId, lane }) => ({ fnId, ...readLane(lane) }));
+  return page.of(rows, ({ fn_id: fnId, lane }) => ({ fnId, lane }));
 }

@@ -1,7 +1,7 @@
 import { DEAD, READY } from '../message-row.js';
 
 /** Version of the tables of the queue, apart from those of the control plane: they may be in different databases. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Steps that lead from one version to the next; the first one makes the tables. */
 export const MIGRATIONS: readonly string[] = [
@@ -72,6 +72,8 @@ export const MIGRATIONS: readonly string[] = [
   alter table fnfleet_mq_functions add column keys integer not null default 0;
   update fnfleet_mq_functions f set keys = (select count(*) from fnfleet_mq_keys k where k.fn = f.id);
   `,
+  /* Whose functions they are: apps have turns. Empty if that is not known. */
+  `alter table fnfleet_mq_functions add column app text collate "C" not null default '';`,
 ];
 
 /** Columns of a call that change after it was accepted. */
@@ -82,7 +84,6 @@ export const CHANGING = [
 
 /** Columns of a function that change after it was added. */
 export const FUNCTION_CHANGING = [
-  'lane',
-  ...['concurrency', 'rate_calls', 'rate_ms', 'tokens', 'tokens_at', 'rests_until', 'rests', 'closed'],
+  ...['app', 'concurrency', 'rate_calls', 'rate_ms', 'tokens', 'tokens_at', 'rests_until', 'rests', 'closed'],
   ...['ready_0', 'ready_1', 'ready_2', 'delayed', 'running', 'dead', 'turn', 'changed', 'keys'],
 ] as const;

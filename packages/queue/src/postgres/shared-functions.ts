@@ -1,4 +1,4 @@
-import { functionEntry, laneOf } from '../call-rules.js';
+import { functionEntry } from '../call-rules.js';
 import { type FunctionEntry, FunctionTable } from '../function-table.js';
 import type { Priority } from '../message-queue.js';
 import { DEAD, DELAYED, READY, RUNNING } from '../message-row.js';
@@ -92,9 +92,9 @@ export class SharedFunctions extends FunctionTable {
   }
 
   private rowOf(entry: FunctionEntry, batch: number): Row {
-    const { id, fnId, limits, tokens, tokensAt, closed, ready, delayed, running, dead } = entry;
+    const { id, fnId, lane, app, limits, tokens, tokensAt, closed, ready, delayed, running, dead } = entry;
     return {
-      ...{ id, fn_id: fnId, lane: laneOf(entry), concurrency: limits.concurrency ?? null },
+      ...{ id, fn_id: fnId, lane, app, concurrency: limits.concurrency ?? null },
       ...{ rate_calls: limits.rate?.calls ?? null, rate_ms: limits.rate?.perMs ?? null },
       ...{ tokens, tokens_at: tokensAt, rests_until: entry.restsUntil, rests: entry.rests, closed: closed ?? null },
       ...{ ready_0: ready[0], ready_1: ready[1], ready_2: ready[2], delayed, running, dead },

@@ -270,7 +270,7 @@ it('one process has the file at a time, and another is told', async () => {
 
 it.each`
   what                                   | make                                                                                                 | says
-  ${'a newer release has written it'}    | ${(db: DatabaseSync) => db.exec('create table meta (version integer); insert into meta values (2)')} | ${/FN_MQ_URL: .*mq\.db has schema version 2; this release knows 1/}
+  ${'a newer release has written it'}    | ${(db: DatabaseSync) => db.exec('create table meta (version integer); insert into meta values (3)')} | ${/FN_MQ_URL: .*mq\.db has schema version 3; this release knows 2/}
   ${'it is the database of an API node'} | ${(db: DatabaseSync) => db.exec('create table apps (id text)')}                                      | ${/FN_MQ_URL: .*mq\.db belongs to something other than a queue/}
 `('is not opened if $what', async ({ make, says }) => {
   mkdirSync(dirname(path));
@@ -278,6 +278,18 @@ it.each`
   make(database);
   database.close();
   expect(await why()).toMatch(says);
+});
+
+it('takes over a file that did not know the apps of functions', async () => {
+  const callId = await push(await open());
+  await queue?.close();
+  const database = new DatabaseSync(path);
+  database.exec('alter table functions drop column app; update meta set version = 1');
+  database.close();
+  const used = await open();
+  await used.push({ callId: 'another', fnId: 'f', app: 'shop', ...ANSWER });
+  const leased = await used.reserve({ holder: 'lb', limit: 2, leaseMs: 1_000 });
+  expect(leased.map(({ lease }) => lease.callId)).toEqual([callId, 'another']);
 });
 
 it('has files that only their owner can read, whatever the umask', async () => {

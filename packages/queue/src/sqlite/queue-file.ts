@@ -3,7 +3,7 @@ import { backup, DatabaseSync, type Session, type SQLInputValue, type StatementS
 import { setTimeout as delay } from 'node:timers/promises';
 import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
 import type { TimeMark } from '../queue-time.js';
-import { SCHEMA, SCHEMA_VERSION } from './schema.js';
+import { MIGRATION, SCHEMA, SCHEMA_VERSION } from './schema.js';
 
 export const IN_MEMORY = ':memory:';
 
@@ -272,7 +272,8 @@ function migrate(database: DatabaseSync, mustExist: boolean): void {
   }
   if (!tables.some(({ name }) => name === 'meta')) throw new FileTrouble('belongs to something other than a queue');
   const version = database.prepare('select version from meta').get()?.version;
-  if (version !== SCHEMA_VERSION) {
+  if (version === 1) database.exec(`begin immediate; ${MIGRATION} commit`);
+  else if (version !== SCHEMA_VERSION) {
     throw new FileTrouble(`has schema version ${version}; this release knows ${SCHEMA_VERSION}`);
   }
   const mode = database.prepare('pragma auto_vacuum').get()?.auto_vacuum;

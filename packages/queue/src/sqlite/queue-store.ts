@@ -6,7 +6,6 @@ import {
   functionEntry,
   type KeptDelivery,
   type KnownKey,
-  laneOf,
   type RowChanges,
 } from '../call-rules.js';
 import { FunctionEntry, FunctionTable } from '../function-table.js';
@@ -261,19 +260,19 @@ export class QueueStore extends CallRules {
   }
 
   protected newFunction(fnId: string, lane: Lane, app: string): FunctionEntry {
-    this.file.run('insert into functions (fn_id, lane) values (?, ?)', fnId, laneOf({ lane, app }));
+    this.file.run('insert into functions (fn_id, lane, app) values (?, ?, ?)', fnId, lane, app);
     const { id } = this.must('select id from functions where fn_id = ?', fnId);
     return new FunctionEntry(Number(id), fnId, lane, app);
   }
 
   protected saveFunction(entry: FunctionEntry): void {
-    const { limits, tokens, tokensAt, closed } = entry;
+    const { limits, tokens, tokensAt, closed, app } = entry;
     const { concurrency, rate } = limits;
     this.file.run(
-      `update functions set concurrency = ?, rate_calls = ?, rate_ms = ?, tokens = ?, tokens_at = ?, closed = ?, lane = ?
+      `update functions set concurrency = ?, rate_calls = ?, rate_ms = ?, tokens = ?, tokens_at = ?, closed = ?, app = ?
        where id = ?`,
       ...[concurrency ?? null, rate?.calls ?? null, rate?.perMs ?? null, tokens, tokensAt, closed ?? null],
-      ...[laneOf(entry), entry.id],
+      ...[app, entry.id],
     );
   }
 

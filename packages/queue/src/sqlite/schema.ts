@@ -1,7 +1,7 @@
 import { DEAD, READY } from '../message-row.js';
 
 /** Version of the schema, of the queue alone. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /*
  * What reservations and scans read is apart from what is large: `messages` has a narrow row for each call, and bodies,
@@ -9,8 +9,7 @@ export const SCHEMA_VERSION = 1;
  *
  * `due` is when a delayed call becomes ready, a lease expires, or an ended call is forgotten; a ready call has none. Times
  * are of the queue, except for those named `_wall`.
- *
- * The `lane` of a function has its app too, after a blank: releases that do not know apps read it as well.
+ * The `app` of a function is empty if it is not known.
  */
 export const SCHEMA = `
   create table meta (version integer not null, at integer, wall integer) strict;
@@ -20,7 +19,7 @@ export const SCHEMA = `
     id integer primary key, fn_id text not null unique,
     concurrency integer, rate_calls integer, rate_ms integer,
     tokens real not null default 0, tokens_at integer not null default 0,
-    lane text not null, closed text
+    lane text not null, closed text, app text not null default ''
   ) strict;
 
   create table messages (
@@ -53,4 +52,10 @@ export const SCHEMA = `
     primary key (fn, key)
   ) strict, without rowid;
   create index keys_due on keys (due);
+`;
+
+/** What makes the tables of version 1 those of version 2. */
+export const MIGRATION = `
+  alter table functions add column app text not null default '';
+  update meta set version = ${SCHEMA_VERSION};
 `;
