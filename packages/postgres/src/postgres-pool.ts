@@ -36,6 +36,8 @@ export class PostgresPool {
       idleTimeoutMillis: IDLE_MS,
       allowExitOnIdle: true,
     });
+    // Whoever has a connection learns from its statement that it is lost. Without a listener, the process would end.
+    this.pool.on('connect', (client) => client.on('error', () => undefined));
     // The pool has removed it already.
     this.pool.on('error', (error) =>
       logger.debug('an idle database connection was lost', { database: target.shown, error }),

@@ -129,8 +129,6 @@ export class PostgresEngine implements QueueThread {
   private async connected<T>(deadline: MonoMs, act: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.isClosed) throw new FnError('queueUnavailable');
     const client = await this.pool.connect();
-    // The statement that fails with the connection reports it.
-    client.on('error', ignore);
     const transaction = new Transaction(this.pool, client, deadline);
     let isBroken = false;
     try {
@@ -140,7 +138,6 @@ export class PostgresEngine implements QueueThread {
       isBroken = !(await rolledBack(transaction, error));
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(isBroken);
     }
   }
@@ -302,8 +299,6 @@ export class PostgresEngine implements QueueThread {
     }
   }
 }
-
-function ignore(): void {}
 
 /** @returns whether the connection may be used again */
 async function rolledBack(transaction: Transaction, error: unknown): Promise<boolean> {

@@ -49,6 +49,19 @@ const cut = () => server.query('postgres', `select pg_terminate_backend(pid, 100
 const setSystem = (name: string, value: string) =>
   server.query('postgres', `alter system set ${name} = ${value}`, 'select pg_reload_conf()');
 
+it('lookups fail, and nothing else does, when the server dies under them', async () => {
+  const used = await open();
+  const callId = await push(used);
+  const locked = await server.session(database);
+  await locked.query('begin; lock table fnfleet_mq_calls');
+  const lookups = Promise.all([failure(used.get(callId)), failure(used.payload(callId))]);
+  const waiting = `select 1 ${sessions} and wait_event_type = 'Lock'`;
+  await eventually(async () => expect(await server.query('postgres', waiting)).toHaveLength(2));
+  await server.restart();
+  for (const failed of await lookups) expect(failed).toBeInstanceOf(Error);
+  expect((await used.get(callId))?.callId).toBe(callId);
+});
+
 it('serves the next operations when all its connections were cut', async () => {
   const used = await open();
   for (let round = 0; round < 3; round += 1) {

@@ -58,9 +58,7 @@ export class PostgresConnection implements DatabaseConnection {
     private client: PoolClient,
     /** The deadline for all work on this connection. */
     private readonly deadline: MonoMs,
-  ) {
-    client.on('error', ignore);
-  }
+  ) {}
 
   async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
     const isLookup = SelectQueryNode.is(query);
@@ -108,7 +106,6 @@ export class PostgresConnection implements DatabaseConnection {
   release(): void {
     if (this.released) return;
     this.released = true;
-    this.client.off('error', ignore);
     this.client.release(this.broken || this.inTransaction);
   }
 
@@ -127,7 +124,6 @@ export class PostgresConnection implements DatabaseConnection {
   private async replaceClient(): Promise<void> {
     this.release();
     this.client = await this.pool.connect();
-    this.client.on('error', ignore);
     this.broken = false;
     this.released = false;
   }
@@ -146,9 +142,6 @@ export class PostgresConnection implements DatabaseConnection {
 function isUnanswered(error: unknown): boolean {
   return error instanceof FnError && error.code === 'databaseSlow' && error.cause === undefined;
 }
-
-/** The statement that fails with the connection reports it. */
-function ignore(): void {}
 
 function hasNul(parameter: unknown): boolean {
   return typeof parameter === 'string' && parameter.includes('\0');
