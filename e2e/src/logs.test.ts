@@ -115,7 +115,7 @@ describe('the output of functions', () => {
       'logs nothing --app e2e': 'app e2e has no function nothing',
       'logs talks --app nothing': 'there is no app nothing',
       'logs talks': 'there is no function with the id talks; to find it by name, name its app as well',
-      'logs talks --app e2e --runner nowhere': 'expected host:port, got "nowhere"',
+      'logs talks --app e2e --runner nowhere': 'expected host:port or unix:/path, got "nowhere"',
       'logs talks --app e2e --runner 127.0.0.1:1 --no-follow': 'runner 127.0.0.1:1 cannot be reached',
     };
     const found = await Promise.all(Object.keys(failures).map((args) => fnfleet(args.split(' '), environment())));

@@ -24,10 +24,10 @@ async function answer(url: string): Promise<{ readonly status: 200 | 404; readon
 
 /** @returns in words what has not ended in time, or why that is not known */
 export async function untilEnded(apiUrl: string, withinMs = DRAIN_MS): Promise<string[]> {
-  let open: string[] = [];
+  let known: string[] = [];
   let quiet = 0;
   const look = async () => {
-    open = [];
+    const open: string[] = [];
     for (const status of ['queued', 'delayed', 'running']) {
       const list = await answer(`${apiUrl}/v2/calls?per_page=10&status=${status}`);
       if (list instanceof Error) open.push(list.message);
@@ -36,11 +36,13 @@ export async function untilEnded(apiUrl: string, withinMs = DRAIN_MS): Promise<s
         open.push(...items.map(({ id }) => `call ${id}, ${status}`));
       }
     }
+    known = open;
     quiet = open.length === 0 ? quiet + 1 : 0;
     return quiet === QUIET_LOOKS ? true : undefined;
   };
-  await until({ what: 'all calls end', withinMs, look }).catch(() => undefined);
-  return open;
+  // However little time there is, it looks once.
+  if (!(await look())) await until({ what: 'all calls end', withinMs, look }).catch(() => undefined);
+  return known;
 }
 
 /**

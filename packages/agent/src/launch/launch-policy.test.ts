@@ -89,8 +89,15 @@ it('negligible waits never cause a launch', async () => {
   const clock = new FakeClock();
   const policy = policyOf(clock);
   await clock.advance(1_000);
-  // Less than a fiftieth of a launch.
-  expect(await serveCalls(policy, clock, 60_000, 7)).toBe(60_000);
+  expect(await serveCalls(policy, clock, 60_000, 1.9)).toBe(60_000);
+});
+
+it('Q5: another container is launched when short calls keep having to wait for a moment, however long a launch takes', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  for (let launches = 0; launches < 30; launches += 1) policy.recordLaunchTime(4_000);
+  await clock.advance(3_000);
+  expect(await serveCalls(policy, clock, 10_000, 0, 0, 0, 30)).toBeLessThan(4_000);
 });
 
 it('Q5: a call waits no longer than the limit, even if a launch takes longer', async () => {
@@ -155,11 +162,20 @@ it('adapts to a function whose service time changes', () => {
   expect(policy.isServedWithin(200, 0, 1)).toBe(false);
 });
 
-it('lets a call wait for half of a launch, in whole milliseconds, and ignores waits below a fiftieth of one', () => {
-  const policy = policyWith(1, 401);
-  expect(policy.maxWaitMs).toBe(201);
-  expect(policy.negligibleWaitMs).toBeCloseTo(8.02);
-});
+it.each`
+  callMs   | negligibleMs
+  ${1}     | ${2}
+  ${50}    | ${2}
+  ${300}   | ${6}
+  ${5_000} | ${8.02}
+`(
+  'lets a call of $callMs ms wait for half of a launch, in whole milliseconds, and ignores $negligibleMs ms',
+  ({ callMs, negligibleMs }) => {
+    const policy = policyWith(callMs, 401);
+    expect(policy.maxWaitMs).toBe(201);
+    expect(policy.negligibleWaitMs).toBeCloseTo(negligibleMs);
+  },
+);
 
 it('lets no call wait before the first launch', () => {
   const policy = newPolicy();

@@ -21,8 +21,10 @@ const TIME_WEIGHT = 0.2;
 const WAIT_WEIGHT = 0.02;
 /** A call may wait for a hot container for this share of the time that a launch takes. */
 const MAX_WAIT_SHARE = 0.5;
-/** A wait below this share of the launch time is negligible. */
+/** A wait below this share of the launch time is negligible, unless a call takes much less than a launch. */
 const NEGLIGIBLE_SHARE = 0.02;
+/** A wait below this is negligible for every function. */
+const NEGLIGIBLE_MS = 2;
 
 /**
  * Decides, for one function, whether calls wait for its hot containers or another container is launched.
@@ -112,9 +114,13 @@ export class LaunchPolicy {
     return Math.ceil((this.launchMs ?? 0) * MAX_WAIT_SHARE);
   }
 
-  /** A wait up to this long is no reason to launch another container, however often it occurs. */
+  /**
+   * A wait up to this long is no reason to launch another container, however often it occurs. Launches take seconds where many are under
+   * way, and a share of that is long for a call of 50 ms: so calls that are short wait for no more than a share of their own time.
+   */
   get negligibleWaitMs(): number {
-    return (this.launchMs ?? 0) * NEGLIGIBLE_SHARE;
+    const ofCall = Math.max(NEGLIGIBLE_MS, (this.serviceMs ?? 0) * NEGLIGIBLE_SHARE);
+    return Math.min((this.launchMs ?? 0) * NEGLIGIBLE_SHARE, ofCall);
   }
 
   /** Whether a call with `callsBefore` calls ahead of it can expect one of the hot containers within `ms`. */
