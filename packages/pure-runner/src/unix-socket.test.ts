@@ -12,7 +12,12 @@ import { aCall, eventually, FleetCertificates, PREFACE, settingsFrame } from '@f
 import { pureRunnerSettings } from './settings.js';
 import { answerOf, frame, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
 
-const echo = fn((request, response) => request.pipe(response));
+/** Answers when it has all: a function that answers before has failed. */
+const echo = fn(async (request, response) => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  response.end(Buffer.concat(chunks));
+});
 
 let folder: string;
 let socket: string;
