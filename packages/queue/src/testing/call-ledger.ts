@@ -223,7 +223,7 @@ export class CallLedger {
       this.calls.delete(callId);
       return;
     }
-    if (doubt?.states.has(record.state)) return this.settle(call, doubt, record);
+    if (doubt !== undefined && this.isSettledBy(record, call, doubt)) return this.settle(call, doubt, record);
     if (record.state === 'dead' && call.state !== 'dead') this.mayHaveDied(call);
     const waits = record.state === 'ready' || record.state === 'delayed';
     const state = waits ? 'waiting' : record.state;
@@ -251,6 +251,11 @@ export class CallLedger {
     }
     this.must(isLast, `an outdated lease of ${lease.callId} was accepted`);
     return call;
+  }
+
+  /** A call that may have been given back may have died of its age since. */
+  private isSettledBy({ state }: CallRecord, call: KnownCall, { states }: Doubt): boolean {
+    return states.has(state) || (state === 'dead' && states.has('ready') && this.mayBeTooOld(call));
   }
 
   private settle(call: KnownCall, doubt: Doubt, record: CallRecord): void {
