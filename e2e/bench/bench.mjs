@@ -20,7 +20,7 @@
  *   async-accept  asynchronous calls that are accepted a second, each synced to disk, against sync calls
  *   async-start   the time from accepted to started, and to ended, of single asynchronous calls
  *   async-drain   how fast a backlog runs, against sync calls
- *   async-beside  sync calls while a backlog of 100 000 runs, against sync calls alone
+ *   async-beside  sync calls while a backlog of 100 000 runs, against sync calls alone; with BENCH_ROWS, only rows whose names have that in them
  *   async-memory  memory, latencies and rates of API node and balancer while 1 000, 100 000 and BENCH_BACKLOG calls wait
  *   async-million a million asynchronous calls, or BENCH_CALLS, from their clients to their ends; only if it is named
  *

@@ -8,6 +8,8 @@ let now: MonoMs;
 let contrast: LatencyContrast;
 /** From 0 to 1. Repeatable, and not regular. */
 let random: () => number;
+/** Whether asynchronous calls run. */
+let isUsed: boolean;
 
 beforeEach(() => {
   now = 1_000 as MonoMs;
@@ -16,14 +18,16 @@ beforeEach(() => {
     seed = (seed * 48_271) % 2_147_483_647;
     return seed / 2_147_483_647;
   };
-  contrast = new LatencyContrast(random);
+  isUsed = true;
+  contrast = new LatencyContrast(random, () => isUsed);
 });
 
 /** Calls in each millisecond; `took` says how long one takes. @returns the effect that was found most often */
 function during(ms: number, took: (isHeld: boolean) => number, calls = 1): Effect | undefined {
   const found: Effect[] = [];
+  let owed = 0;
   for (const until = later(now, ms); now < until; now = later(now, 1)) {
-    for (let n = 0; n < calls; n += 1) {
+    for (owed += calls; owed >= 1; owed -= 1) {
       const part = contrast.begin(now);
       contrast.ended(part, took(contrast.heldMs(now) > 0));
     }
@@ -60,6 +64,25 @@ it.each`
     expect(during(60_000, took, 8)).toBe(effect);
   },
 );
+
+it.each`
+  asyncMs | effect
+  ${0}    | ${'none'}
+  ${20}   | ${'slower'}
+`(
+  'sees how many wait for long if clients call four times in 10 ms: 1 of 50 alone, 1 of 30 with $asyncMs ms more beside async calls',
+  ({ asyncMs, effect }) => {
+    const took = (isHeld: boolean) => 20 + (random() < 0.02 ? 3 : 0) + (!isHeld && random() < 0.013 ? asyncMs : 0);
+    expect(during(120_000, (isHeld) => took(isHeld) + random(), 0.4)).toBe(effect);
+  },
+);
+
+it('learns nothing while no asynchronous call runs', () => {
+  isUsed = false;
+  expect(during(60_000, () => 2, 8)).toBeUndefined();
+  isUsed = true;
+  expect(during(60_000, () => 2, 8)).toBe('none');
+});
 
 it('follows calls of clients that become slower or quicker for other reasons', () => {
   during(10_000, () => 1 + random(), 8);

@@ -8,13 +8,13 @@ const PERIOD_MS = PARTS * PART_MS;
 const SETTLE_MS = 10;
 /** With fewer calls of clients in a period, nothing is held back, because there is nothing to compare. */
 const MIN_CALLS = 25;
-/** After so many periods, what is known is forgotten. */
+/** After so many periods, what is more likely counts, and what is known is forgotten. */
 const MAX_PERIODS = 240;
 /** The share of slow calls, by a limit that follows them from period to period: by a tenth if none is slow, and by half at most. */
 const SLOW = 0.02;
 const FOLLOW = 0.1;
 const MAX_FOLLOW = 1.5;
-/** With fewer calls in a period, too few of them are slow. */
+/** With fewer calls, too few of them are slow: then, those of several periods are counted together. */
 const MIN_SLOW_CALLS = 200;
 
 /** When a call began. What is measured between the parts counts for none. */
@@ -22,18 +22,25 @@ export type Part = 'open' | 'held' | 'between';
 
 export type Effect = 'none' | 'slower';
 
-/** Of the calls of a part. */
+/** Of the calls of a part of one period. */
 interface Sums {
   logs: number;
-  slow: number;
   count: number;
+}
+
+/** How many calls of one or more periods were slow. */
+interface SlowSums {
+  open: number;
+  openSlow: number;
+  held: number;
+  heldSlow: number;
 }
 
 /** How evidence is judged. */
 interface Rule {
-  /** What asynchronous calls may add. */
+  /** The difference that asynchronous calls may make. */
   readonly tolerance: number;
-  /** A larger difference of a period counts as this much: a pause of the machine says nothing about asynchronous calls. */
+  /** A larger one of a period counts as this much: a pause of the machine says nothing about asynchronous calls. */
   readonly most: number;
   /** Periods until anything is known. */
   readonly minPeriods: number;
@@ -62,15 +69,15 @@ class Evidence {
     this.squares += bounded * bounded;
   }
 
-  /** Undefined if it is not known yet. */
-  effect(): Effect | undefined {
+  /** Undefined if it is not known yet. @param isLast whether there will be no more: then, what is more likely */
+  effect(isLast: boolean): Effect | undefined {
     const { periods, sum, squares } = this;
     const { tolerance, minPeriods, errors } = this.rule;
     if (periods < minPeriods) return undefined;
     const mean = sum / periods;
     const error = Math.sqrt(Math.max(0, squares / periods - mean * mean) / (periods - 1));
     if (mean - errors * error > tolerance) return 'slower';
-    return mean + error < tolerance ? 'none' : undefined;
+    return mean + (isLast ? 0 : error) <= tolerance ? 'none' : undefined;
   }
 }
 
@@ -90,10 +97,15 @@ export class LatencyContrast {
   private held = noCalls();
   /** From how long on a call is slow; 0 if that is not known. */
   private slowMs = 0;
+  private slow = noneSlow();
   private latencies = new Evidence(LATENCY);
   private slowShares = new Evidence(SLOW_SHARE);
 
-  constructor(private readonly random: () => number) {}
+  /** @param isUsed whether asynchronous calls used what they may since then: without, a period says nothing about them */
+  constructor(
+    private readonly random: () => number,
+    private readonly isUsed: (since: MonoMs) => boolean,
+  ) {}
 
   /** A call begins. */
   begin(now: MonoMs): Part {
@@ -112,7 +124,9 @@ export class LatencyContrast {
     const sum = part === 'open' ? this.open : this.held;
     sum.logs += Math.log(Math.max(ms, 0.01));
     sum.count += 1;
-    if (ms > this.slowMs) sum.slow += 1;
+    const { slow } = this;
+    slow[part] += 1;
+    if (ms > this.slowMs) slow[part === 'open' ? 'openSlow' : 'heldSlow'] += 1;
   }
 
   /** For how long no asynchronous call may start; 0 if one may. */
@@ -131,9 +145,10 @@ export class LatencyContrast {
   /** Undefined if it is not known yet. What led to an answer is forgotten. */
   effect(): Effect | undefined {
     const { latencies, slowShares } = this;
-    const found = slowShares.periods === 0 ? [latencies.effect()] : [latencies.effect(), slowShares.effect()];
+    const isLast = latencies.periods >= MAX_PERIODS;
+    const found = [latencies.effect(isLast), slowShares.effect(isLast)];
     const effect = found.includes('slower') ? 'slower' : found.includes(undefined) ? undefined : 'none';
-    if (effect !== undefined || latencies.periods >= MAX_PERIODS) this.forget();
+    if (effect !== undefined || isLast) this.forget();
     return effect;
   }
 
@@ -141,17 +156,17 @@ export class LatencyContrast {
   forget(): void {
     this.latencies = new Evidence(LATENCY);
     this.slowShares = new Evidence(SLOW_SHARE);
+    this.slow = noneSlow();
   }
 
   private turn(now: MonoMs): void {
     if (now < later(this.periodAt, PERIOD_MS)) return;
     const { open, held } = this;
-    if (this.isHolding && open.count > 0 && held.count > 0) {
+    const isUsed = this.isUsed(this.periodAt);
+    if (isUsed && this.isHolding && open.count > 0 && held.count > 0) {
       this.latencies.add(open.logs / open.count - held.logs / held.count);
-      const isEnough = open.count + held.count >= MIN_SLOW_CALLS && this.slowMs > 0;
-      if (isEnough) this.slowShares.add(open.slow / open.count - held.slow / held.count);
     }
-    this.follow();
+    this.countSlow(isUsed);
     const isNext = now < later(this.periodAt, 2 * PERIOD_MS);
     this.isHolding = isNext && this.calls >= MIN_CALLS;
     this.periodAt = isNext ? later(this.periodAt, PERIOD_MS) : now;
@@ -161,17 +176,28 @@ export class LatencyContrast {
     this.held = noCalls();
   }
 
-  /** After a period, so that the same limit is for all of its calls. */
-  private follow(): void {
-    const { open, held } = this;
-    const count = open.count + held.count;
-    if (count === 0) return;
-    const share = (open.slow + held.slow) / count;
-    if (this.slowMs === 0) this.slowMs = 2 * Math.exp((open.logs + held.logs) / count);
-    else this.slowMs *= Math.min(MAX_FOLLOW, Math.exp(FOLLOW * (share / SLOW - 1)));
+  /** Of calls that had the same limit, which follows them. */
+  private countSlow(isUsed: boolean): void {
+    const { open, held, openSlow, heldSlow } = this.slow;
+    const count = open + held;
+    if (this.slowMs === 0 && count > 0) {
+      this.slowMs = 2 * Math.exp((this.open.logs + this.held.logs) / count);
+      this.slow = noneSlow();
+    }
+    if (count < MIN_SLOW_CALLS) {
+      if (!isUsed) this.slow = noneSlow();
+      return;
+    }
+    if (isUsed && open > 0 && held > 0) this.slowShares.add(openSlow / open - heldSlow / held);
+    this.slowMs *= Math.min(MAX_FOLLOW, Math.exp(FOLLOW * ((openSlow + heldSlow) / count / SLOW - 1)));
+    this.slow = noneSlow();
   }
 }
 
 function noCalls(): Sums {
-  return { logs: 0, slow: 0, count: 0 };
+  return { logs: 0, count: 0 };
+}
+
+function noneSlow(): SlowSums {
+  return { open: 0, openSlow: 0, held: 0, heldSlow: 0 };
 }

@@ -66,6 +66,8 @@ export class Pace {
   /** Whether it was, at the last look. */
   private wasBusy = false;
   private startedAt: MonoMs = LONG_AGO;
+  private endedAt: MonoMs = LONG_AGO;
+  private running = 0;
   private restUntil: MonoMs = LONG_AGO;
   /** P3 */
   private turn: { readonly since: MonoMs; calls: number } | undefined;
@@ -77,7 +79,7 @@ export class Pace {
 
   constructor(private readonly options: PaceOptions) {
     this.level = options.limit;
-    this.contrast = new LatencyContrast(options.random ?? Math.random);
+    this.contrast = new LatencyContrast(options.random ?? Math.random, (since) => this.wasUsed(since));
   }
 
   /** A client calls. */
@@ -97,6 +99,7 @@ export class Pace {
   /** An asynchronous call starts. */
   start(): void {
     this.startedAt = this.options.clock.now();
+    this.running += 1;
     this.turn ??= { since: this.startedAt, calls: 0 };
     this.turn.calls += 1;
     this.isUsed = true;
@@ -106,6 +109,8 @@ export class Pace {
   end(hasNext: boolean): void {
     const { turn, level } = this;
     const now = this.options.clock.now();
+    this.endedAt = now;
+    this.running -= 1;
     if (level < 1) this.callMs += NEWEST * (now - this.startedAt - this.callMs);
     if (turn === undefined) return;
     const tookMs = now - turn.since;
@@ -152,6 +157,11 @@ export class Pace {
       this.look(await cpu(), elapsedMs);
     }
     return this.free(running);
+  }
+
+  /** Whether any has run since then, or its pause has lasted. */
+  private wasUsed(since: MonoMs): boolean {
+    return this.running > 0 || this.endedAt >= since || (this.level < 1 && this.restUntil >= since);
   }
 
   private hasClients(now: MonoMs): boolean {
