@@ -9,8 +9,16 @@ const PAUSE_MS = 5_000;
 /** Of Debian's releases, older and newer ones. */
 const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Fetches the package lists, which a fresh machine does not have. Needs root. */
-export async function updatePackageLists() {
+/** @type {Promise<void> | undefined} */
+let updated;
+
+/** Fetches the package lists, which a fresh machine does not have, once in this process. Needs root. */
+export function updatePackageLists() {
+  updated ??= fetchPackageLists();
+  return updated;
+}
+
+async function fetchPackageLists() {
   for (let left = TRIES - 1; ; left -= 1) {
     try {
       return await step('fetching the package lists', 'apt-get', ['update', '-q']);

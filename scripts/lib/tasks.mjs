@@ -35,11 +35,16 @@ export const TASKS = {
     const { chosen, options } = chooseTests(args);
     const needs = needsOfAll(chosen ?? testFiles());
     await build(chosen && !needs.docker ? chosen.map(({ project }) => project) : []);
-    if (needs.docker && !(await ensureDockerEngine())) return 1;
-    if (needs.root && !isRoot()) process.stderr.write('• some of these tests need root, and will fail\n');
-    await ensureTestTools(needs.tools);
-    const unbuilt = needs.docker ? await images(['all']) : 0;
-    return unbuilt || jest([...pathsOf(chosen), ...options]);
+    return (await prepare(needs)) || jest([...pathsOf(chosen), ...options]);
+  },
+
+  /** The check, and every test. What tests need is fetched and built during the check. */
+  async verify() {
+    await build();
+    const prepared = prepare(needsOfAll(testFiles()));
+    // Reported after the check.
+    prepared.catch(() => undefined);
+    return (await check()) || (await prepared) || jest([]);
   },
 
   /** What needs neither Docker nor root nor other programs, and no long time. */
@@ -50,24 +55,9 @@ export const TASKS = {
     return jest(['--config', 'jest.unit.config.js', ...pathsOf(chosen), ...options], nowhere);
   },
 
-  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, functions that the code walk names, types of scripts, packages for npm, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
-    return (
-      (await tool('biome', ['ci', '--colors=off', '.'])) ||
-      (await tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'e2e'])) ||
-      (await node('scripts/circles.mjs')) ||
-      (await node('scripts/docs.mjs', ['--check'])) ||
-      (await node('scripts/dashboards.mjs', ['--check'])) ||
-      (await node('scripts/spec.mjs')) ||
-      (await node('scripts/code-walk.mjs')) ||
-      (await node('scripts/packages.mjs')) ||
-      // Types of scripts and benchmarks.
-      (await tool('tsc', ['-p', 'scripts'])) ||
-      // A name that a CommonJS package declares may still not be there for an ES module.
-      (await node('e2e/bench/bench.mjs', ['--help'])) ||
-      node('scripts/regexps.mjs')
-    );
+    return check();
   },
 
   async build() {
@@ -141,6 +131,36 @@ export const TASKS = {
     return 0;
   },
 };
+
+/** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, functions that the code walk names, types of scripts, packages for npm, and regular expressions that strangers' texts cannot slow down. */
+async function check() {
+  return (
+    (await tool('biome', ['ci', '--colors=off', '.'])) ||
+    (await tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'e2e'])) ||
+    (await node('scripts/circles.mjs')) ||
+    (await node('scripts/docs.mjs', ['--check'])) ||
+    (await node('scripts/dashboards.mjs', ['--check'])) ||
+    (await node('scripts/spec.mjs')) ||
+    (await node('scripts/code-walk.mjs')) ||
+    (await node('scripts/packages.mjs')) ||
+    // Types of scripts and benchmarks.
+    (await tool('tsc', ['-p', 'scripts'])) ||
+    // A name that a CommonJS package declares may still not be there for an ES module.
+    (await node('e2e/bench/bench.mjs', ['--help'])) ||
+    node('scripts/regexps.mjs')
+  );
+}
+
+/**
+ * Engine, programs and images for tests.
+ * @param {ReturnType<typeof needsOfAll>} needs
+ */
+async function prepare(needs) {
+  if (needs.docker && !(await ensureDockerEngine())) return 1;
+  if (needs.root && !isRoot()) process.stderr.write('• some of these tests need root, and will fail\n');
+  await ensureTestTools(needs.tools);
+  return needs.docker ? images(['all']) : 0;
+}
 
 /** For the process driver; an image brings its own. */
 async function installExample() {
