@@ -20,6 +20,11 @@ export interface NatsOptions {
   readonly cluster?: { readonly port: number; readonly routes: readonly number[] };
 }
 
+/** What `/jsz` tells about the cluster; only its leader lists the others. */
+interface MetaCluster {
+  readonly replicas?: readonly { readonly current: boolean; readonly offline?: boolean }[];
+}
+
 const GREETING_MS = 2_000;
 
 /** A real NATS server on loopback, with its data in a folder that survives restarts. */
@@ -47,7 +52,7 @@ export class NatsServer {
     }
   }
 
-  /** Three servers that form a cluster. */
+  /** Three servers that form a cluster, after they have elected its leader: without one, requests are not answered until they time out. */
   static async cluster(options: Pick<NatsOptions, 'syncInterval'> = {}): Promise<NatsServer[]> {
     const first = await freePorts(9);
     const routes = [first, first + 1, first + 2];
@@ -57,6 +62,10 @@ export class NatsServer {
       for (const [at, port] of routes.entries()) {
         servers.push(await NatsServer.start({ ...options, port: first + 3 + 2 * at, cluster: { port, routes } }));
       }
+      await eventually(async () => {
+        const known = await Promise.all(servers.map((server) => server.followers()));
+        if (Math.max(...known) < servers.length - 1) throw new Error('no leader of the cluster knows all servers');
+      });
       return servers;
     } catch (error) {
       await Promise.all(servers.map((server) => server.close()));
@@ -132,6 +141,13 @@ export class NatsServer {
         : `cluster { name: three, listen: "127.0.0.1:${cluster.port}", routes: ${JSON.stringify(routes)} }`,
       config,
     ].join('\n');
+  }
+
+  /** How many servers follow it and are up to date; 0 unless it leads the cluster. */
+  private async followers(): Promise<number> {
+    const response = await fetch(`${this.monitor}/jsz`, { signal: AbortSignal.timeout(GREETING_MS) });
+    const { meta_cluster: meta } = (await response.json()) as { meta_cluster?: MetaCluster };
+    return meta?.replicas?.filter(({ current, offline }) => current && !offline).length ?? 0;
   }
 
   private async mustListen(): Promise<void> {
