@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { count, ERRORS, type ErrorCode, MIB, RecordedMetrics } from '@fnfleet/core';
+import { count, Deferred, ERRORS, type ErrorCode, FakeClock, MIB, RecordedMetrics } from '@fnfleet/core';
 import { rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { RecordingWriter } from '@fnfleet/testing';
 import { StreamBody } from './test-kit/caller-ends.js';
@@ -33,6 +33,7 @@ function onceHostile(behaviour: Behaviour): ScriptedFunction {
       if (!chunk.includes('POST /call')) return;
       if (done) return void socket.write(GOOD);
       done = true;
+      shown.resolve();
       void behaviour(socket, container);
     });
   });
@@ -81,6 +82,8 @@ const headers = (many: number) => Array.from({ length: many }, (_, index) => `X-
 let test: TestAgent;
 /** Of the calls of the hostile function: another timeout is another container. */
 let timeoutSeconds: number;
+/** The hostile function has a call, and shows its behaviour. */
+let shown: Deferred<void>;
 let iofsPath: string;
 let stranger: Server;
 let visits = 0;
@@ -88,6 +91,7 @@ let visits = 0;
 beforeEach(async () => {
   metrics.reset();
   timeoutSeconds = PATIENT_S;
+  shown = new Deferred();
   iofsPath = await mkdtemp(join(tmpdir(), 'fnh'));
   visits = 0;
   stranger = createServer((socket) => {
@@ -104,18 +108,27 @@ afterEach(async () => {
   await rm(iofsPath, { recursive: true });
 });
 
-/** @param outcome only a call that is to time out has little time: on a busy machine any call may take a second */
-function setUp(behaviour: Behaviour, outcome = 'ok'): void {
-  timeoutSeconds = outcome === 'callTimeout' ? 1 : PATIENT_S;
+function setUp(behaviour: Behaviour, clock?: FakeClock): void {
   const settings = { maxResponseBytes: MIB, maxResponseHeaderBytes: 64 * 1024 };
-  test = new TestAgent({ hostile: onceHostile(behaviour), echo }, { settings, iofsPath });
+  const functions = { hostile: onceHostile(behaviour), echo };
+  test = new TestAgent(functions, { settings, iofsPath, ...(clock && { clock }) });
 }
 
 /** What a call ended with, and what its caller has seen of an answer. */
-async function hostileCall(options: InvokeOptions = {}): Promise<{ outcome: string; seen: string }> {
+async function hostileCall(options: InvokeOptions = {}, whileIt?: (writer: RecordingWriter) => Promise<void>) {
   const writer = new RecordingWriter();
   const { done } = await test.invoke({ image: 'hostile', writer, timeoutSeconds, ...options });
+  await whileIt?.(writer);
   return { outcome: await outcomeOf(done), seen: writer.body.toString('latin1', 0, 20) };
+}
+
+/** The time of the call is over as soon as its caller has seen this. */
+function timesOutAfter(seen: string, clock: FakeClock) {
+  return async (writer: RecordingWriter) => {
+    await shown.promise;
+    while (writer.body.length < seen.length) await sleep(5);
+    await clock.advance(timeoutSeconds * 1_000);
+  };
 }
 
 /** The same function and another are served, and no more is held than one container for each. */
@@ -182,8 +195,9 @@ it.each`
   ${'a reset'}                                  | ${(socket: Socket) => socket.destroy()}                                                    | ${'functionResponse'}             | ${''}             | ${false}
   ${'nothing at all'}                           | ${() => undefined}                                                                         | ${'callTimeout'}                  | ${''}             | ${false}
 `('a function that answers with $what: $outcome', async ({ behaviour, outcome, seen, kept }) => {
-  setUp(behaviour, outcome);
-  expect(await hostileCall()).toEqual({ outcome, seen });
+  const clock = outcome === 'callTimeout' ? new FakeClock() : undefined;
+  setUp(behaviour, clock);
+  expect(await hostileCall({}, clock && timesOutAfter(seen, clock))).toEqual({ outcome, seen });
   if (outcome !== 'ok') expect(ERRORS[outcome as ErrorCode].blame).toBe('function');
   await allIsWell(kept);
 });
@@ -249,7 +263,8 @@ it('a function that exits during its response', async () => {
 });
 
 it('a function that reads nothing of a long request makes the runner hold no more than the socket buffer', async () => {
-  setUp((socket) => socket.pause(), 'callTimeout');
+  timeoutSeconds = 1;
+  setUp((socket) => socket.pause());
   const body = new StreamBody();
   let sent = 0;
   const feed = () => {

@@ -15,6 +15,7 @@ import {
   type RawRunner,
   resetFrame,
   startRawRunner,
+  TEST_LINK,
 } from '@fnfleet/testing';
 import { TestFleet } from './test-kit/test-fleet.js';
 
@@ -59,11 +60,11 @@ async function start(said: Buffer): Promise<void> {
   await startFleet();
 }
 
-async function startFleet(): Promise<void> {
+async function startFleet(env: Record<string, string> = {}): Promise<void> {
   fleet = await TestFleet.start([], {
-    env: { FN_RUNNER_ADDRESSES: runner.address, FN_PLACER_TIMEOUT_MSECS: '300' },
+    env: { FN_RUNNER_ADDRESSES: runner.address, ...env },
     pool: undefined, // the one that the environment describes, over gRPC
-    createRunner: (address) => newGrpcRunner(address, { backoff: { initialMs: 5, maxMs: 20 } }),
+    createRunner: (address) => newGrpcRunner(address, { ...TEST_LINK, backoff: { initialMs: 5, maxMs: 20 } }),
   });
 }
 
@@ -171,7 +172,7 @@ it.each(['REFUSED_STREAM', 'ENHANCE_YOUR_CALM'] as const)(
     runner = await startRawRunner({
       answers: (connection, id) => void connection.write(resetFrame(id, H2_ERROR[error])),
     });
-    await startFleet();
+    await startFleet({ FN_PLACER_TIMEOUT_MSECS: '300' });
     for (let index = 0; index < 5; index += 1) expect([500, 502, 503]).toContain(await call());
   },
 );

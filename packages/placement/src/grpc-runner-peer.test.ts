@@ -250,11 +250,19 @@ describe('a status that does not arrive', () => {
     ['is refused', false, (stream) => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)],
     ['is answered UNAVAILABLE', false, (stream) => stream.respond(UNAVAILABLE, { endStream: true })],
     ['is answered by something else', false, (stream) => stream.respond({ ':status': 503 }, { endStream: true })],
-    ['takes too long', false, () => undefined],
     ['is lost with its connection', true, (_stream, session) => session.destroy()],
   ])('because it %s: unreachable is %s', async (_, unreachable, script) => {
-    const { runner } = await withPeer(script, { statusTimeoutMs: 200 });
+    const { runner } = await withPeer(script);
     expect(await failure(runner)).toEqual({ unreachable });
+  });
+
+  it('because it takes too long: unreachable is false', async () => {
+    const clock = new FakeClock();
+    const { peer, runner } = await withPeer(() => undefined, { clock, statusTimeoutMs: 200 });
+    const failed = failure(runner);
+    await eventually(() => expect(peer.streams).toBe(1));
+    await clock.advance(200);
+    expect(await failed).toEqual({ unreachable: false });
   });
 
   it('because nobody listens: unreachable', async () => {

@@ -32,6 +32,7 @@ import {
   SETTING,
   settingsFrame,
   startRawRunner,
+  TEST_LINK,
   uint32,
   windowUpdateFrame,
 } from '@fnfleet/testing';
@@ -84,7 +85,7 @@ async function start(options: RawRunnerOptions): Promise<void> {
   peer = await startRawRunner(options);
   runner = newGrpcRunner(peer.address, {
     backoff: { initialMs: 5, maxMs: 20 },
-    connectTimeoutMs: 1000,
+    ...TEST_LINK,
     keepaliveTimeoutMs: 600,
   });
 }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import net from 'node:net';
 import { FakeClock, type LogFields, MIB, silentLogger } from '@fnfleet/core';
@@ -63,27 +64,45 @@ afterEach(async () => {
   await closed;
   await eventually(() => expect([port.connections, clock.pendingTimers]).toEqual([0, 0]));
   for (const socket of sockets.splice(0)) socket.destroy();
+  accepted.clear();
   streams.length = 0;
   losses.length = 0;
 });
 
-/** A connection from an address of the loopback network. */
+/** The port's ends of connections, by address and port of their clients. It has kept or refused each. */
+const accepted = new Map<string, net.Socket>();
+const onAccepted = (message: unknown) => {
+  const { socket } = message as { socket: net.Socket };
+  accepted.set(`${socket.remoteAddress} ${socket.remotePort}`, socket);
+};
+beforeAll(() => subscribe('net.server.socket', onAccepted));
+afterAll(() => unsubscribe('net.server.socket', onAccepted));
+
+/** A connection from an address of the loopback network, when the port has dealt with it and has read what it says. */
 async function connect(says?: Buffer, from = '127.0.0.1'): Promise<net.Socket> {
   const socket = net.connect({ host: '127.0.0.1', port: port.address.port, localAddress: from });
   sockets.push(socket);
   socket.on('error', () => undefined).resume();
   await once(socket, 'connect');
+  const { localAddress, localPort } = socket;
   if (says) socket.write(says);
-  // What it says has been read when the port's own hello is here and acknowledged.
-  if (says) await once(socket, 'data');
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually(() => {
+    const end = accepted.get(`${localAddress} ${localPort}`);
+    expect(end?.bytesRead).toBe(says?.length ?? 0);
+    ends.set(socket, end as net.Socket);
+  });
   return socket;
 }
 
-const isClosed = async (socket: net.Socket) => {
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  return socket.closed || socket.readableEnded;
-};
+/** The port's ends of the connections of clients. */
+const ends = new WeakMap<net.Socket, net.Socket>();
+
+/** Whether the port has closed it; then its client has heard of that. */
+async function isClosed(socket: net.Socket): Promise<boolean> {
+  if (!ends.get(socket)?.destroyed) return false;
+  if (!socket.closed) await once(socket, 'close');
+  return true;
+}
 
 it('a connection without a handshake is closed; after the handshake it may be idle', async () => {
   await start();

@@ -85,12 +85,18 @@ describe('a connection that is half closed', () => {
   setTimeout(() => peer.write(goawayFrame(0, H2_ERROR.INTERNAL_ERROR)), 200);
 }}
   `('A15: $what: the connection is closed, and its calls end', async ({ sends }) => {
-    const peer = await bed.dial({ ...SILENT, allowHalfOpen: true });
-    peer.write(HELLO);
-    await lives.seen(peer);
+    // On a busy machine one may count as lost before it has seen that it lives.
+    const peer = await eventually(async () => {
+      const made = await bed.dial({ ...SILENT, allowHalfOpen: true });
+      made.write(HELLO);
+      await lives.seen(made);
+      return made;
+    });
     peer.socket.pause();
     sends(peer);
     await eventually(async () => {
+      // The bystander is connected.
+      await bed.serveBystander();
       const { engagements, sockets } = await bed.runner.holdings();
       expect([engagements, sockets]).toEqual([0, 1]);
     });

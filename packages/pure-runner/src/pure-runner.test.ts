@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { encodeCall, epochMs, MIB, wallMs } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startAckHeader } from '@fnfleet/protocol';
-import { aCall } from '@fnfleet/testing';
+import { aCall, eventually } from '@fnfleet/testing';
 import { answerOf, frame, Held, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
 
 const echo = fn(async (request, response) => {
@@ -443,11 +443,6 @@ describe('connections and containers', () => {
   });
 });
 
-async function activeIs(wanted: number): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    const { active } = await runner.balancer.unary('Status');
-    if (active === wanted) return;
-    if (tries > 500) throw new Error(`active is ${active}, not ${wanted}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+function activeIs(wanted: number): Promise<void> {
+  return eventually(async () => expect(await runner.balancer.unary('Status')).toMatchObject({ active: wanted }));
 }

@@ -1,6 +1,7 @@
 import { FnError, installTraceEntry, RecordedSpans } from '@fnfleet/core';
 import { FakeRunner } from '@fnfleet/placement';
 import { type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { eventually } from '@fnfleet/testing';
 import { queuesOf, untilEnded } from '../test-kit/queued-calls.js';
 import { TestFleet } from '../test-kit/test-fleet.js';
 
@@ -29,6 +30,8 @@ async function start(runner: FakeRunner, consumers = '4'): Promise<void> {
 }
 
 const ended = (callId: string) => untilEnded(queue, callId);
+/** The end of the last span follows the report to the queue. */
+const spansEnded = () => eventually(() => expect(recorded.spans.filter(({ ended }) => !ended)).toEqual([]));
 
 async function accepted(path = '/invoke/fn1'): Promise<string> {
   const { body } = await fleet.send(path, { headers: { 'fn-invoke-type': 'async' }, body: 'cat' });
@@ -39,8 +42,7 @@ it('each attempt is a trace of its own, with a link to the request that accepted
   await start(new FakeRunner('r').fails(new FnError('functionFailed'), 'function').finishes());
   const id = await accepted();
   await ended(id);
-  // The end of the last span follows the report to the queue.
-  while (recorded.spans.some(({ ended: isOver }) => !isOver)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await spansEnded();
 
   expect(recorded.wayTo('mq_push')).toEqual(['POST /invoke/:fn_id', 'mq_push']);
   const [request] = recorded.named('POST /invoke/:fn_id');
@@ -72,6 +74,7 @@ it('a call of a trigger, and one that cannot run, are traced as well', async () 
   await ended(await accepted('/t/shop/hot'));
   await queue.push({ callId: 'c1', fnId: 'gone', head: '{"trace":"nonsense"}', body: Buffer.alloc(0) });
   await ended('c1');
+  await spansEnded();
   expect(recorded.named('agent_async_run')).toMatchObject([
     { attributes: { 'fn.async_end': 'complete' }, links: [[expect.any(String), expect.any(String)]] },
     { attributes: { 'fn.async_end': 'bury' }, error: 'Fn not found', links: [] },

@@ -40,7 +40,7 @@ export class HostileBed {
   private bystanderStream = 1;
   private readonly peers: RawConnection[] = [];
 
-  /** How late this process was, since the last call of the bystander. */
+  /** How late this process was since the last call of the bystander. */
   private readonly lateness = monitorEventLoopDelay();
 
   private constructor(
@@ -54,16 +54,21 @@ export class HostileBed {
 
   static async start(options: RunnerProcessOptions = {}): Promise<HostileBed> {
     const runner = await RunnerProcess.start(options);
-    const bystander = await RawConnection.client(runner.port);
-    // One-time allocations of the first calls must not count for a row.
-    const { keepaliveTimeoutMs = Number.POSITIVE_INFINITY } = options;
-    const warm = new HostileBed(runner, bystander, await runner.holdings(), keepaliveTimeoutMs);
-    await warm.servesTheNextCall();
-    await warm.serveBystander();
-    const bed = new HostileBed(runner, warm.bystander, await runner.holdings(), keepaliveTimeoutMs);
-    bed.bystanderStream = warm.bystanderStream;
-    warm.lateness.disable();
-    return bed;
+    try {
+      const bystander = await RawConnection.client(runner.port);
+      // One-time allocations of the first calls must not count for a row.
+      const { keepaliveTimeoutMs = Number.POSITIVE_INFINITY } = options;
+      const warm = new HostileBed(runner, bystander, await runner.holdings(), keepaliveTimeoutMs);
+      await warm.servesTheNextCall();
+      await warm.serveBystander();
+      const bed = new HostileBed(runner, warm.bystander, await runner.holdings(), keepaliveTimeoutMs);
+      bed.bystanderStream = warm.bystanderStream;
+      warm.lateness.disable();
+      return bed;
+    } catch (error) {
+      await runner.close();
+      throw error;
+    }
   }
 
   get port(): number {
@@ -92,6 +97,24 @@ export class HostileBed {
 
   /** Makes an ordinary call over a new connection, with another implementation of gRPC. */
   async servesTheNextCall(): Promise<void> {
+    const lateness = monitorEventLoopDelay();
+    lateness.enable();
+    try {
+      await this.callOfNewcomer();
+    } catch (error) {
+      if (!this.hasSilencedItsPeers(lateness)) throw error;
+      await this.servesTheNextCall();
+    } finally {
+      lateness.disable();
+    }
+  }
+
+  /** A machine that let this process wait has silenced its connections: then the runner is right to close them. */
+  private hasSilencedItsPeers(lateness: { readonly max: number }): boolean {
+    return lateness.max / 1e6 > this.keepaliveTimeoutMs / 2;
+  }
+
+  private async callOfNewcomer(): Promise<void> {
     const balancer = new ScriptedBalancer(this.runner.address);
     try {
       const engagement = balancer.engage();
@@ -117,12 +140,11 @@ export class HostileBed {
     try {
       await this.callOfBystander();
     } catch (error) {
-      // A machine that let this process wait has silenced the bystander: then the runner is right to close its connection.
-      const isOurFault = this.bystander.isClosed && this.lateness.max / 1e6 > this.keepaliveTimeoutMs / 2;
-      if (!isOurFault) throw error;
+      if (!this.bystander.isClosed || !this.hasSilencedItsPeers(this.lateness)) throw error;
       this.bystander = await RawConnection.client(this.runner.port);
       this.bystanderStream = 1;
-      await this.callOfBystander();
+      this.lateness.reset();
+      await this.serveBystander();
     }
     this.lateness.reset();
   }
