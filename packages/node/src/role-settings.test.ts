@@ -13,6 +13,7 @@ import { placementSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { commonSettings } from './common-settings.js';
 import { driverSettings } from './drivers.js';
+import { pureRunnerRole } from './pure-runner.js';
 import { ROLES } from './roles.js';
 
 const PARTS = {
@@ -117,4 +118,29 @@ describe('a setting', () => {
       expect(trouble(setting, { [`${name}_FILE`]: path.join(folder, 'controls') })).toMatch(name);
     },
   );
+});
+
+describe('a runner on a unix socket', () => {
+  const FN_GRPC_SOCKET = 'unix:/run/fnfleet/runner1';
+  const FN_REGISTER = 'etcd://127.0.0.1:2379/fnfleet?ttl=5';
+  const check = (env: Record<string, string>) => {
+    const settings = readSettings(pureRunnerRole.settings, {
+      FN_DRIVER: 'process',
+      FN_ADVERTISE_ADDRESS: 'h1',
+      ...env,
+    });
+    for (const one of pureRunnerRole.checks?.(settings) ?? []) one();
+  };
+
+  it('is not registered: balancers find registered runners by host and port', () => {
+    expect(() => check({ FN_GRPC_SOCKET, FN_REGISTER })).toThrow(SettingsError);
+    expect(() => check({ FN_GRPC_SOCKET, FN_REGISTER })).toThrow(/FN_GRPC_SOCKET: cannot be used with FN_REGISTER/);
+  });
+
+  it.each`
+    what                          | env
+    ${'a socket alone'}           | ${{ FN_GRPC_SOCKET }}
+    ${'a registered port'}        | ${{ FN_REGISTER }}
+    ${'a socket that is not set'} | ${{ FN_REGISTER, FN_GRPC_SOCKET: '' }}
+  `('is accepted with $what', ({ env }) => expect(() => check(env)).not.toThrow());
 });

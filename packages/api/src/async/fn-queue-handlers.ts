@@ -15,6 +15,7 @@ import {
 import { type RouteHandler, sendEmpty, sendJson } from '@fnfleet/http';
 import type { Delivery, Lease, MessageQueue, Priority } from '@fnfleet/queue';
 import type { Datastore } from '../datastore/datastore.js';
+import { giveBackUnsent } from './give-back-unsent.js';
 import type { QueueAccess } from './queue-access.js';
 import { checkCallId, HEAD_ROOM_BYTES, type QueueBodies } from './queue-handlers.js';
 
@@ -92,7 +93,10 @@ export function fnQueueHandlers(
       );
       res.off('close', onLeft);
       const call = delivery && (await fnCall(delivery, store, queue));
-      if (call !== undefined && delivery !== undefined) remember(delivery.lease);
+      if (call !== undefined && delivery !== undefined) {
+        remember(delivery.lease);
+        giveBackUnsent(res, queue, [delivery.lease]);
+      }
       sendJson(res, 200, { calls: call === undefined ? [] : [call] });
     },
 

@@ -22,6 +22,7 @@ import {
   type NewMessage,
   type ReserveRequest,
 } from '@fnfleet/queue';
+import { giveAllBack, giveBackUnsent } from './give-back-unsent.js';
 import type { QueueAccess } from './queue-access.js';
 
 type QueueOperation = 'acceptCall' | 'reserveCalls' | 'settleCalls';
@@ -87,7 +88,8 @@ export function queueHandlers(
     const poll = fields.text('poll') || undefined;
     const queue = await access.open().catch(undefinedIfNone);
     const deliveries = queue && (await lease(queue, request, poll, res));
-    if (deliveries === undefined) return sendEmpty(res, 204);
+    if (queue === undefined || deliveries === undefined) return sendEmpty(res, 204);
+    giveBackUnsent(res, queue, deliveries.map(leaseOf));
     sendFrames(res, deliveries.map(frameOf));
   };
   /** In one turn, so that they share a transaction. The ends come first in it. */
@@ -99,14 +101,15 @@ export function queueHandlers(
   ): Promise<void> => {
     const settling = Promise.all(settlements.map((settle) => settle(queue)));
     const [settled, leased] = await Promise.allSettled([settling, lease(queue, request, undefined, res)]);
-    const deliveries = leased.status === 'fulfilled' ? leased.value : undefined;
+    const reserved = leased.status === 'fulfilled' && leased.value !== undefined;
+    const deliveries = (reserved ? leased.value : undefined) ?? [];
     if (settled.status === 'rejected') {
-      // If that fails as well, they expire.
-      await Promise.allSettled((deliveries ?? []).map(({ lease }) => queue.giveBack(lease)));
+      await giveAllBack(queue, deliveries.map(leaseOf));
       throw settled.reason;
     }
-    const said = { answers: settled.value, reserved: deliveries !== undefined };
-    sendFrames(res, [{ head: JSON.stringify(said), body: new Uint8Array() }, ...(deliveries ?? []).map(frameOf)]);
+    giveBackUnsent(res, queue, deliveries.map(leaseOf));
+    const said = { answers: settled.value, reserved };
+    sendFrames(res, [{ head: JSON.stringify(said), body: new Uint8Array() }, ...deliveries.map(frameOf)]);
   };
   return {
     async acceptCall(req, res) {
@@ -193,6 +196,10 @@ function reservationOf(fields: Fields): ReserveRequest {
     perFunction: fields.whole('per_function', 1, MAX_MS),
     held: heldOf(fields.raw('held')),
   };
+}
+
+function leaseOf({ lease }: Delivery): Lease {
+  return lease;
 }
 
 function frameOf({ lease, fnId, attempt, priority, ageMs, head, body }: Delivery): Frame {

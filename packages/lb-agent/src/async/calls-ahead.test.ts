@@ -68,6 +68,8 @@ describe('a balancer with 16 consumers and a backlog', () => {
   /** Of a turn. */
   let turnCalls: number | undefined;
   let resting: boolean;
+  /** How long it takes to look at the machine. */
+  let looking: Promise<void>;
   let leased: number;
   let consumer: AsyncConsumer;
 
@@ -79,6 +81,7 @@ describe('a balancer with 16 consumers and a backlog', () => {
     isPaced = false;
     turnCalls = undefined;
     resting = false;
+    looking = Promise.resolve();
     leased = 0;
     const note = (what: string) => async () => {
       told.push(what);
@@ -113,7 +116,10 @@ describe('a balancer with 16 consumers and a backlog', () => {
     const free = (running: number) => (resting ? 0 : isPaced ? 1 : 16) - running;
     const pace = {
       free,
-      room: async (running: number) => free(running),
+      room: async (running: number) => {
+        await looking;
+        return free(running);
+      },
       get isOpen() {
         return !isPaced;
       },
@@ -253,6 +259,24 @@ describe('a balancer with 16 consumers and a backlog', () => {
       await turns();
       expect(told.filter((what) => what === 'giveBack')).toHaveLength(8);
       expect(ended()).toBe(5);
+    });
+
+    it('leases no other turn while those of one wait, also when their pause ends while it looks at the machine', async () => {
+      await runsEnd(3);
+      resting = true;
+      const looked = new Deferred<void>();
+      looking = looked.promise;
+      await runsEnd(1);
+      await clock.advance(100);
+      resting = false;
+      looked.resolve();
+      await turns();
+      expect(asked).toHaveLength(1);
+      await clock.advance(100);
+      await turns();
+      expect(runs).toHaveLength(1);
+      await runsEnd(7);
+      expect([runs.length, asked.length]).toEqual([1, 1]);
     });
 
     it('reports the ends at once when it stops', async () => {
