@@ -34,7 +34,7 @@ export class RunRecorder {
     });
     // Where containers of Docker's default network reach this process, and nobody else does.
     const { IPAM } = await new Docker().getNetwork('bridge').inspect();
-    const gateway = IPAM?.Config?.[0]?.Gateway;
+    const gateway = gatewayOf(IPAM?.Config?.[0]);
     if (gateway === undefined) throw new Error("Docker's network `bridge` has no gateway, which functions report to");
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -66,4 +66,12 @@ export class RunRecorder {
     this.runs.push({ ...run, attempt: run.attempt ?? Number.NaN });
     this.callIds.add(run.callId);
   }
+}
+
+/**
+ * The address of the host in a network of Docker. An engine does not name that of the network that it has made at its very first
+ * start, until it is started again: it is the first address of the subnet.
+ */
+export function gatewayOf(config: { Gateway?: string; Subnet?: string } = {}): string | undefined {
+  return config.Gateway ?? config.Subnet?.match(/^(?:\d+\.){3}0(?=\/)/)?.[0].replace(/0$/, '1');
 }
