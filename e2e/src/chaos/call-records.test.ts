@@ -7,16 +7,20 @@ let url: string;
 /** Requests that are answered 503 before the others. */
 let unavailable: number;
 let running: string[];
+/** Whether another one runs at each look. */
+let changes: boolean;
 
 beforeEach(async () => {
   unavailable = 3;
   running = [];
+  changes = false;
   server = createServer((req, res) => {
     const reply = (status: number, json: object) => res.writeHead(status).end(JSON.stringify(json));
     unavailable -= 1;
     if (unavailable >= 0) return reply(503, { message: 'no queue' });
     if (req.url?.includes('?')) {
-      const ids = req.url.endsWith('running') ? running : [];
+      const ids = req.url.endsWith('running') ? running.slice(0, 1) : [];
+      if (changes && ids.length > 0) running.shift();
       return reply(200, { items: ids.map((id) => ({ id })) });
     }
     return req.url?.endsWith('/gone') ? reply(404, { message: 'no such call' }) : reply(200, { status: 'success' });
@@ -40,4 +44,15 @@ it('calls have not ended while the API node does not say so', async () => {
   expect(await untilEnded(url)).toEqual([]);
   running = ['c'];
   expect(await untilEnded(url, 0)).toEqual(['call c, running']);
+});
+
+it('calls are waited for as long as they go on', async () => {
+  unavailable = 0;
+  running = Array.from({ length: 20 }, (_, at) => `c${at}`);
+  changes = true;
+  // Less than between two looks.
+  expect(await untilEnded(url, 25)).toEqual([]);
+  changes = false;
+  running = ['c'];
+  expect(await untilEnded(url, 25)).toEqual(['call c, running']);
 });

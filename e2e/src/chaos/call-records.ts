@@ -2,8 +2,10 @@ import { until } from '@fnfleet/testing';
 import { fetch } from '../harness/requests.js';
 import type { CallJson } from './judge.js';
 
-/** All calls end within so long after the last fault: the last lease expires, and calls that fail are retried. */
-const DRAIN_MS = 180_000;
+/** After the last fault, something happens again and again until all calls have ended: the last lease expires, and calls that fail are retried. */
+const STANDSTILL_MS = 180_000;
+/** Calls that never end, although they run again and again. */
+const DRAIN_MS = 3_600_000;
 /** A call that goes from one state to another between two requests is seen in the next look. */
 const QUIET_LOOKS = 4;
 const READERS = 16;
@@ -22,9 +24,13 @@ async function answer(url: string): Promise<{ readonly status: 200 | 404; readon
   }
 }
 
-/** @returns in words what has not ended in time, or why that is not known */
-export async function untilEnded(apiUrl: string, withinMs = DRAIN_MS): Promise<string[]> {
+/**
+ * Waits as long as calls go from one state to another: how long they take together depends on the machine.
+ * @returns in words what has not ended when nothing had changed for so long, or why that is not known
+ */
+export async function untilEnded(apiUrl: string, standstillMs = STANDSTILL_MS): Promise<string[]> {
   let known: string[] = [];
+  let changedAt = performance.now();
   let quiet = 0;
   const look = async () => {
     const open: string[] = [];
@@ -36,12 +42,14 @@ export async function untilEnded(apiUrl: string, withinMs = DRAIN_MS): Promise<s
         open.push(...items.map(({ id }) => `call ${id}, ${status}`));
       }
     }
+    const hasChanged = open.join() !== known.join();
+    if (hasChanged) changedAt = performance.now();
     known = open;
     quiet = open.length === 0 ? quiet + 1 : 0;
-    return quiet === QUIET_LOOKS ? true : undefined;
+    const standsStill = !hasChanged && open.length > 0 && performance.now() - changedAt >= standstillMs;
+    return quiet === QUIET_LOOKS || standsStill ? true : undefined;
   };
-  // However little time there is, it looks once.
-  if (!(await look())) await until({ what: 'all calls end', withinMs, look }).catch(() => undefined);
+  await until({ what: 'all calls end', withinMs: DRAIN_MS, look }).catch(() => undefined);
   return known;
 }
 

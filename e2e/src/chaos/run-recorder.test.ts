@@ -1,4 +1,4 @@
-import { gatewayOf } from './run-recorder.js';
+import { gatewayOf, RunRecorder } from './run-recorder.js';
 
 it.each`
   what                                     | config                                                | gateway
@@ -7,4 +7,13 @@ it.each`
   ${'of a network without addresses'}      | ${undefined}                                          | ${undefined}
 `('the gateway of a network, $what, is $gateway', ({ config, gateway }) => {
   expect(gatewayOf(config)).toBe(gateway);
+});
+
+it('uses a connection for one report, so that no function fails because of one that is closed when it reports', async () => {
+  const recorder = await RunRecorder.start();
+  const run = { callId: 'c1', attempt: 1, label: 'quick', instance: 'i' };
+  const response = await fetch(recorder.url, { method: 'POST', body: JSON.stringify(run) });
+  expect([response.status, response.headers.get('connection')]).toEqual([200, 'close']);
+  expect(recorder.runs).toEqual([run]);
+  await recorder.close();
 });

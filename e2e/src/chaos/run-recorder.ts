@@ -27,7 +27,8 @@ export class RunRecorder {
       req.on('data', (chunk: Buffer) => chunks.push(chunk));
       req.on('end', () => {
         recorder.add(JSON.parse(Buffer.concat(chunks).toString()));
-        res.end();
+        // A function that gets no CPU for seconds would report on a connection that is being closed because it was idle, and fail.
+        res.setHeader('Connection', 'close').end();
       });
       // Of a container that was killed.
       req.on('error', () => undefined);
