@@ -35,17 +35,22 @@ export class FunctionEntry {
   /** How far its waiting calls have been buried. */
   buriedUpTo = '';
 
+  /** Who gets a turn: all functions of an app together. */
+  owner: string;
+
   /** @param app empty if it is not known */
   constructor(
     readonly id: number,
     readonly fnId: string,
     readonly lane: Lane,
     public app = '',
-  ) {}
+  ) {
+    this.owner = ownerOf(fnId, app);
+  }
 
-  /** Who gets a turn: all functions of an app together. */
-  get owner(): string {
-    return this.app === '' ? ` ${this.fnId}` : this.app;
+  belongsTo(app: string): void {
+    this.app = app;
+    this.owner = ownerOf(this.fnId, app);
   }
 
   get readyCount(): number {
@@ -89,6 +94,10 @@ export class FunctionEntry {
   }
 }
 
+function ownerOf(fnId: string, app: string): string {
+  return app === '' ? ` ${fnId}` : app;
+}
+
 /** Functions with ready calls of a priority: apps in turn, and within each of them its functions. */
 class Line {
   /** The next in turn first; none is empty. */
@@ -116,8 +125,11 @@ class Line {
   toTheEnd(entry: FunctionEntry): void {
     const { owner } = entry;
     const functions = this.owners.get(owner);
-    if (!functions?.delete(entry)) return;
-    functions.add(entry);
+    if (!functions?.has(entry)) return;
+    if (functions.size > 1) {
+      functions.delete(entry);
+      functions.add(entry);
+    }
     this.owners.delete(owner);
     this.owners.set(owner, functions);
   }
@@ -178,7 +190,7 @@ export class FunctionTable {
   /** Its app has become known. */
   belongsTo(entry: FunctionEntry, app: string): void {
     const lines = this.turns[entry.lane].filter((line) => line.delete(entry));
-    entry.app = app;
+    entry.belongsTo(app);
     for (const line of lines) line.add(entry);
   }
 
@@ -262,7 +274,7 @@ export class Round {
 /**
  * Looks through the functions with ready calls of one priority: each time it takes one of the next app. What may not be leased, or is not
  * wanted, keeps its place: it may be wanted by others. During a reservation none of these becomes eligible, so that each of them is
- * looked at twice at most.
+ * looked at twice at most, or as often as the map of the line has changed its table, which is rare.
  */
 class Search {
   private owners: Iterator<string>;
@@ -282,7 +294,7 @@ class Search {
   next(): FunctionEntry | undefined {
     while (!this.isOver) {
       const { value: owner, done } = this.owners.next();
-      const entry = done ? this.again() : this.of(owner).next();
+      const entry = done ? this.again() : this.nextOf(owner);
       if (entry === undefined) continue;
       this.hasFound = true;
       this.line.toTheEnd(entry);
@@ -291,16 +303,22 @@ class Search {
     return undefined;
   }
 
-  private of(owner: string): SearchOfApp {
+  private nextOf(owner: string): FunctionEntry | undefined {
     let search = this.started.get(owner);
     if (search === undefined) {
+      const functions = this.line.owners.get(owner);
+      // Most apps have only one with ready calls: whose turn it is among them needs no memory.
+      if (functions?.size === 1) {
+        const { value: only } = functions.values().next();
+        return only !== undefined && this.isEligible(only) ? only : undefined;
+      }
       search = new SearchOfApp(
         () => this.line.owners.get(owner),
         (entry) => this.isEligible(entry),
       );
       this.started.set(owner, search);
     }
-    return search;
+    return search.next();
   }
 
   /** The map may have changed its table meanwhile, so that the iteration has missed some. */

@@ -17,6 +17,9 @@ export type Wanted = Required<Pick<ReserveRequest, 'limit' | 'perFunction' | 'he
  * S1  A function has one call, or at most eight times as many as are free without those that are kept.
  * S2  The last quarter of the calls goes to functions that have none. Of 16, one function gets 10 at most, and six that hang, one
  *     after the other, leave one.
+ *
+ * It knows functions and not apps. What is leased goes to apps in turn, and functions whose calls end quickly soon leave room for other
+ * apps; but an app with as many functions that hang as calls may run at a time has all of them until their timeouts.
  */
 export class FunctionShares {
   private readonly running = new TurnoverMap<string, number>();
