@@ -30,21 +30,19 @@ export const TASKS = {
     return (await images(['hello-node'])) || node(COMMAND, up);
   },
 
-  /** Every test, or those chosen (`choose-tests.mjs`), with real Docker where they need it. */
+  /**
+   * Every test, or those chosen (`choose-tests.mjs`), with real Docker where they need it. With `--check`, the check comes before: what
+   * tests need is fetched and built beside it.
+   */
   async test(args) {
-    const { chosen, options } = chooseTests(args);
+    const isChecked = args.includes('--check');
+    const { chosen, options } = chooseTests(args.filter((arg) => arg !== '--check'));
     const needs = needsOfAll(chosen ?? testFiles());
-    await build(chosen && !needs.docker ? chosen.map(({ project }) => project) : []);
-    return (await prepare(needs)) || jest([...pathsOf(chosen), ...options]);
-  },
-
-  /** The check, and every test. What tests need is fetched and built during the check. */
-  async verify() {
-    await build();
-    const prepared = prepare(needsOfAll(testFiles()));
+    await build(!isChecked && chosen && !needs.docker ? chosen.map(({ project }) => project) : []);
+    const prepared = prepare(needs);
     // Reported after the check.
     prepared.catch(() => undefined);
-    return (await check()) || (await prepared) || jest([]);
+    return (isChecked && (await check())) || (await prepared) || jest([...pathsOf(chosen), ...options]);
   },
 
   /** What needs neither Docker nor root nor other programs, and no long time. */
