@@ -90,9 +90,15 @@ describe.each(['Postgres', 'NATS'])('two API nodes with a queue in %s', (store) 
   }
 
   async function accept(fnId: string, knobs: object, headers: Readonly<Record<string, string>> = {}) {
-    const answer = await invoke(`http://127.0.0.1:${port + 2}/invoke/${fnId}`, {
-      knobs,
-      headers: { 'fn-invoke-type': 'async', ...headers },
+    const answer = await until({
+      what: 'an answer of a node that has the queue',
+      look: async () => {
+        const said = await invoke(`http://127.0.0.1:${port + 2}/invoke/${fnId}`, {
+          knobs,
+          headers: { 'fn-invoke-type': 'async', ...headers },
+        });
+        return said.status === 503 ? undefined : said;
+      },
     });
     if (answer.status !== 202) throw new Error(`${answer.status} ${answer.body}`);
     return JSON.parse(String(answer.body)) as { readonly call_id: string; readonly duplicate: boolean };

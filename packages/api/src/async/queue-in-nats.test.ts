@@ -34,7 +34,7 @@ const reserve = async (node: TestApi) =>
 it('of two API nodes, one accepts calls; the other says at once that it has none, and takes over when the first one ends', async () => {
   const one = await start();
   const other = await start();
-  expect(await accept(one, 'c1')).toBe(200);
+  await eventually(async () => expect(await accept(one, 'c1')).toBe(200));
   expect(await accept(other, 'c2')).toBe(503);
   expect(await reserve(other)).toBe(204);
   await one.close();

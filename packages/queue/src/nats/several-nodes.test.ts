@@ -67,12 +67,18 @@ async function node(
   opened.push(queue);
   return queue;
 }
+/** One that leads: on a busy machine that may take longer than to open the queue. */
+const leader = async (...args: Parameters<typeof node>) => {
+  const queue = await node(...args);
+  await eventually(() => queue.stats());
+  return queue;
+};
 const push = (to: MessageQueue, callId: string) => to.push({ callId, fnId: 'f', head: '{}', body: Buffer.from('x') });
 const state = async (of: MessageQueue, callId: string) => (await of.get(callId))?.state;
 const UNAVAILABLE = { code: 'queueUnavailable' };
 
 it('one of several nodes leads; the others say that they do not, and one of them takes over when it ends', async () => {
-  const one = await node();
+  const one = await leader();
   const others = [await node(), await node()] as const;
   await push(one, 'a');
   const [delivery] = await one.reserve({ holder: 'lb', limit: 1, leaseMs: 60_000 });
@@ -84,16 +90,16 @@ it('one of several nodes leads; the others say that they do not, and one of them
     await expect(other.get('a')).rejects.toMatchObject(UNAVAILABLE);
   }
   await one.close();
-  const leader = await eventually(() => Promise.any(others.map((other) => other.stats().then(() => other))));
+  const next = await eventually(() => Promise.any(others.map((other) => other.stats().then(() => other))));
   // The lease is still good.
-  expect(await leader.extend(delivery?.lease ?? { callId: '', token: '' }, 60_000)).toEqual({ kind: 'extended' });
-  await push(leader, 'b');
-  const [last] = others.filter((other) => other !== leader);
+  expect(await next.extend(delivery?.lease ?? { callId: '', token: '' }, 60_000)).toEqual({ kind: 'extended' });
+  await push(next, 'b');
+  const [last] = others.filter((other) => other !== next);
   await expect(push(last as MessageQueue, 'c')).rejects.toMatchObject(UNAVAILABLE);
 }, 60_000);
 
 it('a node that waits for its turn is told when it has it', async () => {
-  const one = await node();
+  const one = await leader();
   const other = await node();
   const told = new Promise((resolve) => other.subscribe(({ kind }) => kind === 'ready' && resolve(kind)));
   await one.close();
@@ -102,7 +108,7 @@ it('a node that waits for its turn is told when it has it', async () => {
 });
 
 it('a leader that does not answer is replaced after some questions, and learns that it leads no more', async () => {
-  const silent = await node('mute');
+  const silent = await leader('mute');
   await push(silent, 'a');
   const other = await node();
   await expect(push(other, 'b')).rejects.toMatchObject(UNAVAILABLE);
@@ -113,26 +119,26 @@ it('a leader that does not answer is replaced after some questions, and learns t
 }, 60_000);
 
 it('an entry whose writer died after its first part is ignored', async () => {
-  const one = await node();
+  const one = await leader();
   await push(one, 'a');
   await one.close();
   const connection = await connect({ servers: server.address, user: 'hears', pass: 'p' });
   const [first] = encodeEntry({ mark: undefined, changes: Buffer.alloc(300, 1) }, 200);
   await jetstream(connection).publish(`${name}.log`, first);
-  const other = await node();
+  const other = await leader();
   await push(other, 'b');
   await other.close();
   await connection.close();
-  const found = await (await node()).reserve({ holder: 'lb', limit: 10, leaseMs: 60_000 });
+  const found = await (await leader()).reserve({ holder: 'lb', limit: 10, leaseMs: 60_000 });
   expect(found.map(({ lease }) => lease.callId)).toEqual(['a', 'b']);
 });
 
 describe('of two nodes that both believe to lead', () => {
   /** @returns calls that were accepted, and that the queue does not have */
   async function lostCalls(parts: Partial<NatsEngineParts> = {}): Promise<readonly string[]> {
-    const old = await node('deaf', parts);
+    const old = await leader('deaf', parts);
     await push(old, 'a');
-    const current = await node('hears', parts);
+    const current = await leader('hears', parts);
     await push(current, 'b');
     const accepted = ['a', 'b'];
     await push(old, 'c').then(
@@ -157,11 +163,11 @@ describe('of two nodes that both believe to lead', () => {
   });
 
   it('the older one does not take the entry of the other for its own, when it does not know what became of that', async () => {
-    const old = await node('deaf', { newLog: (...args) => new LateLog(...args) });
+    const old = await leader('deaf', { newLog: (...args) => new LateLog(...args) });
     await push(old, 'a');
     let current = old;
     LateLog.meanwhile = async () => {
-      current = await node();
+      current = await leader();
       await push(current, 'b');
     };
     await expect(push(old, 'c')).rejects.toMatchObject({ code: 'databaseSlow' });
@@ -176,9 +182,9 @@ describe('of two nodes that both believe to lead', () => {
     ${'does not say who has a lease'} | ${(old: MessageQueue) => old.extend({ callId: 'b', token: 'of the other' }, 1_000)}
     ${'does not say what there is'}   | ${(old: MessageQueue) => old.get('b')}
   `('the older one $what', async ({ act }) => {
-    const old = await node('deaf');
+    const old = await leader('deaf');
     await push(old, 'a');
-    const current = await node();
+    const current = await leader();
     await push(current, 'b');
     await expect(act(old)).rejects.toMatchObject(UNAVAILABLE);
     const found = await current.reserve({ holder: 'lb', limit: 10, leaseMs: 60_000 });

@@ -25,6 +25,7 @@ afterEach(async () => {
 async function traced(syncInterval: string): Promise<readonly SystemCall[]> {
   server = await NatsServer.start({ syncInterval });
   const queue = await openNatsQueue({ url: server.url('calls'), allowUnsynced: true });
+  await eventually(() => queue.stats());
   const trace = join(folder, 'trace');
   const names = 'trace=write,writev,pwrite64,fsync,fdatasync';
   const args = ['-f', '-y', '-s', '5000', '-e', names, '-o', trace, '-p', `${server.pid}`];

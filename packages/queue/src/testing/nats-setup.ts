@@ -53,8 +53,22 @@ export class NatsSetup implements QueueSetup {
         },
       }),
     };
-    this.queue = await openNatsQueue(options);
+    this.queue = await this.leading(options);
     return this.queue;
+  }
+
+  /** A busy server takes a while to notice that the node before is gone, and this one looks again only when its clock goes on. */
+  private async leading(options: NatsQueueOptions): Promise<MessageQueue> {
+    for (;;) {
+      const queue = await openNatsQueue(options);
+      try {
+        await queue.stats();
+        return queue;
+      } catch (error) {
+        await queue.close();
+        if ((error as { readonly code?: string }).code !== 'queueUnavailable') throw error;
+      }
+    }
   }
 
   async kill(): Promise<void> {
