@@ -29,7 +29,7 @@ afterEach(async () => {
 
 const open = async (options: Partial<PostgresQueueOptions> = {}) => {
   const target = parsePostgresUrl(server.url(database, { query: '?application_name=node' }), 'FN_MQ_URL');
-  queue = await openPostgresQueue({ target, timeoutMs: 1_000, ...options });
+  queue = await openPostgresQueue({ target, timeoutMs: 5_000, ...options });
   return queue;
 };
 const push = async (to: MessageQueue) => {
@@ -46,8 +46,11 @@ const failure = (asked: Promise<unknown>) =>
   );
 const sessions = `from pg_stat_activity where application_name = 'node'`;
 const cut = () => server.query('postgres', `select pg_terminate_backend(pid, 10000) ${sessions}`);
-const setSystem = (name: string, value: string) =>
-  server.query('postgres', `alter system set ${name} = ${value}`, 'select pg_reload_conf()');
+const setSystem = async (name: string, value: string) => {
+  await server.query('postgres', `alter system set ${name} = ${value}`, 'select pg_reload_conf()');
+  // Commits wait for a standby when the checkpointer has read that they should, which it does before its next checkpoint.
+  await server.query('postgres', 'checkpoint');
+};
 
 it('lookups fail, and nothing else does, when the server dies under them', async () => {
   const used = await open();
