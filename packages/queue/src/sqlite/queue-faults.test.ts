@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 const open = async () => {
-  queue = await openSqliteQueue({ path, timeoutMs: 500 });
+  queue = await openSqliteQueue({ path, timeoutMs: 10_000 });
   return queue;
 };
 const push = async (to: MessageQueue, size = 100) => {
@@ -53,7 +53,7 @@ function recording(options: EngineOptions, batches: string[][]): SqliteQueueThre
 }
 /** The message and its cause, as `fnfleet node` prints them. */
 const why = async () => {
-  const error = (await failure(openSqliteQueue({ path, timeoutMs: 100 }))) as Error;
+  const error = (await failure(openSqliteQueue({ path }))) as Error;
   return `${error.message} ${(error.cause as Error | undefined)?.message}`;
 };
 
@@ -255,13 +255,19 @@ it('does not remember functions that were deleted and never called', async () =>
 
 it('one process has the file at a time, and another is told', async () => {
   await push(await open());
+  // SQLite waits for the lock in real time. A thread that starts slowly on a busy machine has all the time.
   const program = `
     const { openSqliteQueue } = require(process.argv[1]);
-    openSqliteQueue({ path: process.argv[2], timeoutMs: 100 }).catch((error) => console.log(error.message, error.cause.message));
+    const { FakeClock } = require(process.argv[3]);
+    // No timer of that clock keeps the process.
+    const stay = setInterval(() => undefined, 1_000);
+    openSqliteQueue({ path: process.argv[2], timeoutMs: 100, clock: new FakeClock() })
+      .catch((error) => console.log(error.message, error.cause.message))
+      .finally(() => clearInterval(stay));
   `;
   const said = execFileSync(
     process.execPath,
-    ['--no-warnings', '-e', program, join(__dirname, 'sqlite-queue.js'), path],
+    ['--no-warnings', '-e', program, join(__dirname, 'sqlite-queue.js'), path, require.resolve('@fnfleet/core')],
     { encoding: 'utf8' },
   );
   expect(said).toContain(`FN_MQ_URL: ${path}: database is locked: another process has it locked`);

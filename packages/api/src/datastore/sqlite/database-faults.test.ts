@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PassThrough } from 'node:stream';
-import { createLogger, wallMs } from '@fnfleet/core';
+import { type Clock, createLogger, FakeClock, systemClock, wallMs } from '@fnfleet/core';
 import { newApp } from '@fnfleet/core/resources';
 import { OtherProcess } from '../../test-kit/other-process.js';
 import { TestApi } from '../../test-kit/test-api.js';
@@ -44,10 +44,10 @@ afterEach(async () => {
   rmSync(root, { recursive: true });
 });
 
-async function start(env: Record<string, string> = {}): Promise<TestApi> {
+async function start(env: Record<string, string> = {}, clock: Clock = systemClock): Promise<TestApi> {
   const logger = createLogger({ level: 'info', format: 'text', stream: log });
-  const settings = { FN_DB_URL: `sqlite3://${path}`, FN_DB_TIMEOUT_MSECS: '300', ...env };
-  node = await TestApi.start({ env: settings, logger });
+  const settings = { FN_DB_URL: `sqlite3://${path}`, FN_DB_TIMEOUT_MSECS: '10000', ...env };
+  node = await TestApi.start({ env: settings, logger, clock });
   return node;
 }
 
@@ -55,7 +55,8 @@ const logged = () => String(log.read());
 
 describe('while another process has the write lock of the database', () => {
   it('answers health checks and lookups, fails a change with 503 after its time limit, and applies it when the lock is free', async () => {
-    const api = await start({ FN_DB_TIMEOUT_MSECS: '3000' });
+    // SQLite waits for the lock in real time. What else may take so long on a busy machine has all the time.
+    const api = await start({ FN_DB_TIMEOUT_MSECS: '3000' }, new FakeClock());
     const id = await api.app('before');
     expect((await api.get(`/v2/apps/${id}`)).status).toBe(200);
     other = new OtherProcess(path);
@@ -324,7 +325,9 @@ it('the first read after a restore, and the next ones, see the restored database
 });
 
 describe('a database that cannot be used keeps a node from starting', () => {
-  const opened = (to = path) => openDatastore(`sqlite3://${to}`, { timeoutMs: 100 }).then((store) => store.close());
+  /** SQLite waits for a lock in real time. A thread that starts slowly on a busy machine has all the time. */
+  const opened = (to = path) =>
+    openDatastore(`sqlite3://${to}`, { timeoutMs: 100, clock: new FakeClock() }).then((store) => store.close());
   /** The message and its causes, as `fnfleet node` prints them. */
   const why = async (to?: string) => {
     const error = await opened(to).catch((reason: Error) => reason);
