@@ -1,13 +1,26 @@
-import { FakeClock } from '@fnfleet/core';
+import { FakeClock, type Timer } from '@fnfleet/core';
+import { eventually } from '@fnfleet/testing';
 import { err, TestApi } from '../test-kit/test-api.js';
 
-let clock: FakeClock;
+const LONG_POLL_MS = 30_000;
+
+/** Knows how often a reservation has begun to wait for a call. */
+class WatchedClock extends FakeClock {
+  waits = 0;
+
+  override after(delayMs: number, callback: () => void): Timer {
+    if (delayMs === LONG_POLL_MS) this.waits += 1;
+    return super.after(delayMs, callback);
+  }
+}
+
+let clock: WatchedClock;
 let api: TestApi;
 let appId: string;
 let fnId: string;
 
 beforeEach(async () => {
-  clock = new FakeClock();
+  clock = new WatchedClock();
   api = await TestApi.start({
     clock,
     env: {
@@ -39,20 +52,14 @@ async function dequeue(): Promise<Record<string, unknown>> {
 async function isEmpty(): Promise<void> {
   const asked = dequeue();
   await untilWaiting();
-  await clock.advance(30_000);
+  await clock.advance(LONG_POLL_MS);
   expect(await asked).toBeUndefined();
 }
 
-/** There is a timer more, and none comes or goes: no operation of the queue is under way. */
+/** The queue has looked for a call, and waits for one. */
 async function untilWaiting(): Promise<void> {
-  const before = clock.pendingTimers;
-  let last = before;
-  for (let turns = 0, same = 0; turns < 100 && same < 5; turns += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    const now = clock.pendingTimers;
-    same = now > before && now === last ? same + 1 : 0;
-    last = now;
-  }
+  const before = clock.waits;
+  await eventually(() => expect(clock.waits).toBeGreaterThan(before));
 }
 
 describe('a balancer of Fn that hands in a call', () => {
@@ -118,7 +125,7 @@ describe('a balancer of Fn that asks for a call', () => {
     expect((await api.get('/v2/calls')).body).toEqual({ items: [] });
     const asked = api.get('/v2/runner/async');
     await untilWaiting();
-    await clock.advance(29_999);
+    await clock.advance(LONG_POLL_MS - 1);
     await clock.advance(1);
     expect(await asked).toMatchObject({ status: 200, text: '{"calls":[]}' });
   });

@@ -203,8 +203,12 @@ describe('a receiver', () => {
       const callId = await succeeded(target.url(`/${n}`));
       const { history } = await delivery(callId, ({ failures }) => failures === 1);
       expect(history).toMatchObject([{ end: 'retried', reason: { message: '127.0.0.1 answered 503' } }]);
+      const isWaiting = async () => {
+        const { state, failures } = await delivery(callId, () => true);
+        return state === 'delayed' && failures === 1;
+      };
       let ms = 0;
-      for (; (await delivery(callId, () => true)).state === 'delayed'; ms += 10_000) await clock.advance(10_000);
+      for (; await isWaiting(); ms += 10_000) await clock.advance(10_000);
       waits.push(ms);
       await queue.cancel((await delivery(callId, () => true)).callId);
     }
@@ -218,7 +222,7 @@ describe('a receiver', () => {
 
 const hangs: Script = () => undefined;
 const drips: Script = (res) => {
-  res.writeHead(200);
+  res.writeHead(200).flushHeaders();
   const timer = setInterval(() => res.write('x'), 5);
   res.on('close', () => clearInterval(timer));
 };

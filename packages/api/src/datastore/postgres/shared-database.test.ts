@@ -179,7 +179,10 @@ describe('subscribers to the changes of a Postgres database', () => {
     return () => woken;
   }
   const listening = () =>
-    server.query('postgres', `select pid from pg_stat_activity where query ilike 'listen%' or query = 'select 1'`);
+    server.query(
+      'postgres',
+      `select pid from pg_stat_activity where datname = '${database}' and (query ilike 'listen%' or query = 'select 1')`,
+    );
 
   it('learn of a change after their connection was cut, and of one that came meanwhile', async () => {
     const [reader, writer] = [await open(), await open()];
@@ -206,7 +209,7 @@ describe('subscribers to the changes of a Postgres database', () => {
 
   it('notice a connection on which nothing arrives any more', async () => {
     const clock = new FakeClock();
-    const reader = await open({ clock, timeoutMs: 300 });
+    const reader = await open({ clock, timeoutMs: 3_000 });
     const woken = await subscribed(reader);
     const before = woken();
     const [session] = await listening();
