@@ -154,10 +154,13 @@ it('is notified by the system of a change, also of the kind that Kubernetes make
   symlinkSync('..1', path.join(folder, '..data'));
   for (const name of ['tls.crt', 'tls.key', 'ca.crt']) symlinkSync(`..data/${name}`, path.join(folder, name));
   const found = start();
-  // The watch is set up in the background; what it hears sets a timer that is shorter than any other.
-  await new Promise((later) => setTimeout(later, 100));
-  symlinkSync('..2', path.join(folder, '..data_tmp'));
-  renameSync(path.join(folder, '..data_tmp'), path.join(folder, '..data'));
+  // The watch is set up in the background. What it hears sets a timer that is shorter than any other.
+  const timers = jest.spyOn(clock, 'after');
+  await until(async () => {
+    symlinkSync('..2', path.join(folder, '..data_tmp'));
+    renameSync(path.join(folder, '..data_tmp'), path.join(folder, '..data'));
+    return timers.mock.calls.length > 0;
+  });
   await until(async () => {
     await clock.advance(1);
     return found.material.cert === second.cert;

@@ -17,7 +17,8 @@ type Wrong = Exclude<Visitor, 'no certificate'> | 'plain text';
 
 let certificates: TestCertificates;
 const servers: Server[] = [];
-const signal = AbortSignal.timeout(60_000);
+/** Of one test: the whole file may take longer on a busy machine. */
+const limit = () => AbortSignal.timeout(60_000);
 
 beforeAll(() => {
   certificates = new TestCertificates();
@@ -67,7 +68,7 @@ const CLIENTS: Record<string, (who: Wrong, sans?: readonly string[]) => Promise<
     const clock = { ...systemClock, sleep: async () => undefined };
     const lookup = newApiLookup(await apiNode(who, sans), { clock, tls: us() });
     try {
-      return await lookup.byId('fn', signal).then(String, why);
+      return await lookup.byId('fn', limit()).then(String, why);
     } finally {
       await lookup.close();
     }
@@ -75,13 +76,15 @@ const CLIENTS: Record<string, (who: Wrong, sans?: readonly string[]) => Promise<
   'a balancer, of a runner': async (who, sans) => {
     const there = newGrpcRunner(await runner(who, sans), { tls: { identity: us() }, connectTimeoutMs: 20_000 });
     try {
-      return await there.status(signal).then(String, why);
+      return await there.status(limit()).then(String, why);
     } finally {
       await there.close();
     }
   },
   'a command, of an api node': async (who, sans) => {
-    const answer = fleetAccess(certificates.env('operator')).call(`${await apiNode(who, sans)}/v2/apps`, { signal });
+    const answer = fleetAccess(certificates.env('operator')).call(`${await apiNode(who, sans)}/v2/apps`, {
+      signal: limit(),
+    });
     return answer.then((response) => response.text(), why);
   },
   'a command, of a runner': async (who, sans) => {
@@ -90,7 +93,7 @@ const CLIENTS: Record<string, (who: Wrong, sans?: readonly string[]) => Promise<
       tls: { identity: us() },
       config: {},
       onBatch: () => undefined,
-      signal,
+      signal: limit(),
     };
     return collectLogs(session).then(String, why);
   },
@@ -148,7 +151,7 @@ it('accepts a runner that is listed by address if its certificate has the config
     ['other.example', /is not for other.example/],
   ] as const) {
     const there = newGrpcRunner(address, { tls: { identity: us(), runnerName }, connectTimeoutMs: 20_000 });
-    await expect(there.status(signal)).rejects.toThrow(answer);
+    await expect(there.status(limit())).rejects.toThrow(answer);
     await there.close();
   }
 });

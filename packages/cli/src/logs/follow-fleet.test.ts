@@ -2,6 +2,7 @@ import { agentSettings, newAgent } from '@fnfleet/agent';
 import { FakeClock, MIB, readSettings, type WallMs, wallMs } from '@fnfleet/core';
 import { scriptedDriver } from '@fnfleet/drivers';
 import { FunctionLogs, newPureRunner, type PureRunner } from '@fnfleet/pure-runner';
+import { freePort } from '@fnfleet/testing';
 import { followFleet, LineMerger } from './follow-fleet.js';
 
 /** A runner whose functions print what a test says. */
@@ -123,7 +124,8 @@ it('ends after the earlier lines without --follow', async () => {
 });
 
 it('resumes when a runner is back, reports that, and shows missed lines exactly once', async () => {
-  const before = await PrintingRunner.start();
+  // Nobody else gets it meanwhile.
+  const before = await PrintingRunner.start({ port: await freePort() });
   const other = await PrintingRunner.start();
   before.prints('before', 10);
   const follower = new Follower([before.address, other.address]);
@@ -140,11 +142,10 @@ it('resumes when a runner is back, reports that, and shows missed lines exactly 
 });
 
 it('waits for a runner that is not reachable yet, and reports that once', async () => {
-  const gone = await PrintingRunner.start();
-  await gone.close();
-  const follower = new Follower([gone.address], { tail: 5 });
-  await follower.sees(`• runner ${gone.address} cannot be reached, or the connection was lost; retrying`);
-  const runner = await PrintingRunner.start({ port: gone.port });
+  const port = await freePort();
+  const follower = new Follower([`127.0.0.1:${port}`], { tail: 5 });
+  await follower.sees(`• runner 127.0.0.1:${port} cannot be reached, or the connection was lost; retrying`);
+  const runner = await PrintingRunner.start({ port });
   runner.prints('there', 1);
   await follower.sees('there');
   expect(follower.seen.filter((line) => line.includes('cannot be reached'))).toHaveLength(1);
