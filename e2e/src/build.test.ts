@@ -269,7 +269,10 @@ describe('Ctrl-C ends fnfleet dev, with exit code 0 and nothing left of it,', ()
     // Files that come and go meanwhile are one more build, not many.
     for (let times = 0; times < 200; times += 1) writeFileSync(file(`new${times}`), '');
     await building.prints(/\nunder way\n[\s\S]*\nunder way\n/);
-    expect((await steps()).filter(({ State }) => State === 'running')).toHaveLength(1);
+    await until({
+      what: 'the end of the first step',
+      look: async () => (await steps()).filter(({ State }) => State === 'running').length === 1 || undefined,
+    });
     building.signal('SIGINT');
     expect(await building.ended).toEqual({ code: 0, signal: null });
     expect(building.output.match(/\nbuilding /g)?.length ?? 0).toBeLessThan(5);

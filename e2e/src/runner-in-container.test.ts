@@ -9,6 +9,8 @@ import { fetch } from './harness/requests.js';
 jest.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
+/** How long a busy machine may take to drain a node, before the engine kills it. */
+const DRAIN_S = 60;
 const VOLUME = `e2e-iofs-${process.pid}`;
 const docker = new Docker();
 
@@ -98,7 +100,7 @@ describe('a node in a container, with the engine of the host', () => {
     expect((await invoke(probe)).status).toBe(200);
     expect(await log(node)).toContain('frozen through their control groups');
 
-    await node.stop();
+    await node.stop({ t: DRAIN_S });
     expect((await node.inspect()).State.ExitCode).toBe(0);
     expect(await functions()).toEqual([]);
   });
@@ -111,7 +113,7 @@ describe('a node in a container, with the engine of the host', () => {
     const second = await start();
     await until({ what: 'the end of what was left', look: async () => (await functions()).length === 0 || undefined });
     // Which runner removes it is left open: any that uses the same engine may, and other tests have some.
-    await second.node.stop();
+    await second.node.stop({ t: DRAIN_S });
     expect((await second.node.inspect()).State.ExitCode).toBe(0);
   });
 });
