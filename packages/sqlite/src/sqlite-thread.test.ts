@@ -53,6 +53,7 @@ it.each(['die', 'throw'])(
 );
 
 it('requests to an unresponsive thread time out, and their number is limited', async () => {
+  await ask('hello');
   const asked = [ask('hang'), ask('a'), ask('b')].map(failure);
   expect(() => ask('c')).toThrow(new FnError('databaseOverloaded'));
   await clock.advance(1500);
@@ -74,6 +75,19 @@ it('terminates an unresponsive thread after its own time, if it has one', async 
   await clock.advance(1_000);
   await closed;
   expect(await asked).toBe('databaseFailed');
+});
+
+it('the time that a thread takes to start does not count, up to a limit; that of one that replaces it neither', async () => {
+  for (const _ of ['the first', 'the one after it']) {
+    const starts = ask('hello');
+    await clock.advance(15_000);
+    expect(await starts).toEqual({ rows: ['hello'] });
+    expect(await failure(ask('die'))).toBe('databaseFailed');
+  }
+  const hangs = failure(ask('say nothing'));
+  await clock.advance(21_000);
+  expect(await hangs).toBe('databaseSlow');
+  await thread.close();
 });
 
 it('answers pending requests before it closes', async () => {

@@ -4,6 +4,8 @@ import type { DatabaseProblem } from './sqlite-errors.js';
 
 /** Extra time for an answer: the thread itself reports that a lock was not available in time. Milliseconds. */
 const GRACE_MS = 500;
+/** The same while a thread starts, which takes seconds on a busy machine. */
+const START_MS = 20_000;
 /** Time limit for a thread to close its database before it is terminated, unless another one is given. */
 const CLOSE_MS = 10_000;
 
@@ -43,11 +45,12 @@ export interface SqliteThreadOptions {
 }
 
 /**
- * The process side of a database thread. Each request ends by its deadline, whatever the thread does. A thread that
- * dies is replaced at the next request.
+ * The process side of a database thread. Each request ends by its deadline, whatever the thread does; while a thread starts, by
+ * START_MS after it. A thread that dies is replaced at the next request.
  */
 export class SqliteThread<Request extends { readonly kind: string }, Answer> {
   private worker: Worker | undefined;
+  private isStarting = false;
   private readonly asked = new Map<number, Asked<Answer | undefined>>();
   private lastId = 0;
 
@@ -93,8 +96,9 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
     const { clock } = this.options;
     const answered = new Deferred<Answer | undefined>();
     const late = () => answered.reject(new FnError('databaseSlow'));
-    const timer = clock.after(Math.max(0, deadline - clock.now()) + GRACE_MS, late);
     const worker = this.running();
+    const graceMs = this.isStarting ? START_MS : GRACE_MS;
+    const timer = clock.after(Math.max(0, deadline - clock.now()) + graceMs, late);
     // Pending requests keep the process alive, an idle database does not.
     if (this.asked.size === 0) worker.ref();
     this.lastId += 1;
@@ -114,10 +118,12 @@ export class SqliteThread<Request extends { readonly kind: string }, Answer> {
     });
     worker.once('exit', () => this.onExit(cause));
     this.worker = worker;
+    this.isStarting = true;
     return worker;
   }
 
   private onAnswer(answer: ThreadAnswer<Answer>): void {
+    this.isStarting = false;
     if ('event' in answer) return this.options.onReplaced?.();
     const asked = this.take(answer.id);
     if ('problem' in answer) asked?.answered.reject(this.options.translate(answer.problem));
