@@ -59,6 +59,15 @@ const push = async (size = 100, to = queue) => {
 /** The message and its cause, as an API node logs them. */
 const why = (asked: Promise<unknown>) =>
   asked.then(String, (error: Error) => `${error.message} ${(error.cause as Error | undefined)?.message}`);
+/** Why it is not opened. A node that does not know after two seconds is opened as one that does not lead. */
+const refusal = (options: Partial<NatsQueueOptions> = {}) =>
+  eventually(async () => {
+    const said = await why(open(options));
+    if (queue === undefined) return said;
+    await queue.close();
+    queue = undefined;
+    throw new Error('it is opened');
+  });
 const ready = async (of = queue) =>
   (await of?.reserve({ holder: 'h', limit: 1_000, leaseMs: 60_000 }))?.map(({ lease }) => lease.callId);
 /** Not before a node leads again that has just lost the server: what a reservation without an answer has leased is missing afterwards. */
@@ -76,7 +85,7 @@ describe('is not opened', () => {
   `('$what', async ({ options, says }) => {
     const other = await NatsServer.start(options);
     try {
-      const said = await why(open({ url: other.url(name, { login: 'a:s3cret@' }) }));
+      const said = await refusal({ url: other.url(name, { login: 'a:s3cret@' }) });
       expect(said).toMatch(says);
       expect(said).toContain(`FN_MQ_URL: nats://${other.address}/${name}`);
       expect(said).not.toContain('s3cret');
@@ -88,17 +97,15 @@ describe('is not opened', () => {
   it('where no server is', async () => {
     const other = await NatsServer.start();
     await other.close();
-    expect(await why(open({ url: other.url(name) }))).toMatch(
-      /NATS server cannot be reached.*no server answers at 127/,
-    );
+    expect(await refusal({ url: other.url(name) })).toMatch(/NATS server cannot be reached.*no server answers at 127/);
   });
 
   it('when its creds cannot be read', async () => {
-    expect(await why(open({ url: server.url(name, { query: '?creds=/nowhere' }) }))).toMatch(/creds=\/nowhere: ENOENT/);
+    expect(await refusal({ url: server.url(name, { query: '?creds=/nowhere' }) })).toMatch(/creds=\/nowhere: ENOENT/);
   });
 
   it('when the server may lose what it acknowledges', async () => {
-    expect(await why(open({ allowUnsynced: false }))).toMatch(
+    expect(await refusal({ allowUnsynced: false })).toMatch(
       /acknowledges what it has not synced|whether NATS syncs what it acknowledges/,
     );
   });
@@ -111,7 +118,7 @@ describe('is not opened', () => {
     ${'forgets what was read'}            | ${{ retention: 'workqueue' }}
   `('when its stream $what', async ({ config }) => {
     await manager.streams.add({ name: `${name}-log`, subjects: [`${name}.log`], discard: 'new', ...config });
-    expect(await why(open())).toMatch(/would lose messages: it /);
+    expect(await refusal()).toMatch(/would lose messages: it /);
     await manager.streams.delete(`${name}-log`);
   });
 
@@ -119,7 +126,7 @@ describe('is not opened', () => {
     await manager.streams.add({ name: `${name}-log`, subjects: [`${name}.log`], discard: 'new' } as object as never);
     connection.publish(`${name}.log`, 'hello');
     await connection.flush();
-    expect(await why(open())).toMatch(/not written by this release, or belongs to something else/);
+    expect(await refusal()).toMatch(/not written by this release, or belongs to something else/);
   });
 });
 
@@ -152,12 +159,12 @@ describe('over TLS', () => {
   });
 
   it('is refused with an unknown CA, and the message names the remedy', async () => {
-    const said = await why(open({ url: secure.url(name, { query: '?tls=on' }) }));
+    const said = await refusal({ url: secure.url(name, { query: '?tls=on' }) });
     expect(said).toMatch(/certificate of the server is not accepted.*tls_ca=<file>/);
   });
 
   it('is refused if the server has none', async () => {
-    expect(await why(open({ url: server.url(name, { query: '?tls=on' }) }))).toMatch(/has no TLS.*tls=off/);
+    expect(await refusal({ url: server.url(name, { query: '?tls=on' }) })).toMatch(/has no TLS.*tls=off/);
   });
 });
 
@@ -342,7 +349,7 @@ it('is refused if the log does not begin where the snapshot ends', async () => {
   for (let n = 0; n < 5; n += 1) await push();
   await queue?.close();
   await manager.streams.purge(`${name}-log`, { seq: 4 });
-  expect(await why(open())).toMatch(/its log has a gap.*the log has no message 1/);
+  expect(await refusal()).toMatch(/its log has a gap.*the log has no message 1/);
 });
 
 it('leaves no connection and no file behind when it is closed', async () => {

@@ -188,23 +188,32 @@ describe('a Postgres database in use', () => {
   it('when its server has no room for connections, answers 503 until it has', async () => {
     const api = await start();
     const id = await api.app('before');
-    await server.query(
-      'postgres',
-      `select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '${database}'`,
-    );
-    const others = [];
+    const operator = await server.session('postgres');
+    const others = [operator];
+    const takeAllRoom = async () => {
+      try {
+        for (;;) others.push(await server.session('postgres'));
+      } catch (error) {
+        expect((error as { code?: string }).code).toBe('53300');
+      }
+    };
     try {
-      for (;;) others.push(await server.session('postgres'));
-    } catch (error) {
-      expect((error as { code?: string }).code).toBe('53300');
+      // Sessions of other tests that are ending leave room when they have ended.
+      await eventually(async () => {
+        await operator.query(
+          `select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '${database}'`,
+        );
+        await takeAllRoom();
+        const refused = await api.get(`/v2/apps/${id}`);
+        expect([refused.status, refused.body.message]).toEqual([
+          503,
+          'The database cannot be used: its server has too many connections',
+        ]);
+      });
+      expect(logged()).toMatch(/lower FN_DB_MAX_CONNECTIONS/);
+    } finally {
+      await Promise.all(others.map((other) => other.end()));
     }
-    const refused = await api.get(`/v2/apps/${id}`);
-    expect([refused.status, refused.body.message]).toEqual([
-      503,
-      'The database cannot be used: its server has too many connections',
-    ]);
-    expect(logged()).toMatch(/lower FN_DB_MAX_CONNECTIONS/);
-    await Promise.all(others.map((other) => other.end()));
     expect(await eventually(async () => (await api.get(`/v2/apps/${id}`)).status)).toBe(200);
   });
 
