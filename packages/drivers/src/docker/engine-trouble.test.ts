@@ -142,9 +142,10 @@ describe('a faulty Docker engine', () => {
     const removal = `DELETE /containers/${spec.id}`;
     engine.answers('POST /containers/create', 'hangs');
     engine.answers(removal, [404, { message: 'No such container' }], [204]);
-    await expect(aDriver({ FN_DOCKER_CHANGE_TIMEOUT_MSECS: '200' }).create(spec, never)).rejects.toMatchObject({
+    // The removals have as much time, and are counted.
+    await expect(aDriver({ FN_DOCKER_CHANGE_TIMEOUT_MSECS: '2000' }).create(spec, never)).rejects.toMatchObject({
       code: 'serverBusy',
-      cause: { message: 'the Docker engine did not answer create_container within 200 ms' },
+      cause: { message: 'the Docker engine did not answer create_container within 2000 ms' },
     });
     await drivers[0]?.close();
     expect(engine.count(removal)).toBe(2);

@@ -52,8 +52,6 @@ beforeEach(async () => {
   driver = new DockerDriver({
     settings: readSettings(dockerSettings, {
       ...engine.environment,
-      FN_DOCKER_QUERY_TIMEOUT_MSECS: '2000',
-      FN_DOCKER_CHANGE_TIMEOUT_MSECS: '2000',
       FN_IMAGE_PULL_MAX_RETRIES: '0',
     }),
   });
@@ -141,7 +139,7 @@ describe.each`
   it('while it pulls: the call fails, and its answer is not kept', async () => {
     engine.answers(IMAGE, [404, { message: 'no such image' }]);
     engine.answers('POST /images/create', answer);
-    const preparing = driver.prepareImage(aSpec({ image: 'i:1' }), AbortSignal.timeout(2_000));
+    const preparing = driver.prepareImage(aSpec({ image: 'i:1' }), AbortSignal.timeout(30_000));
     expect(['imagePullFailed', 'serverBusy']).toContain(await codeOf(preparing));
     expect(sent).toBeLessThan(50 * MIB);
   });

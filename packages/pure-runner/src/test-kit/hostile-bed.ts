@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { encodeCall, MIB } from '@fnfleet/core';
+import type { RunnerMessage } from '@fnfleet/protocol';
 import {
   aCall,
   dataFrame,
@@ -117,18 +118,11 @@ export class HostileBed {
   private async callOfNewcomer(): Promise<void> {
     const balancer = new ScriptedBalancer(this.runner.address);
     try {
-      const engagement = balancer.engage();
-      engagement.send({
-        kind: 'try',
-        callJson: encodeCall(aCall({ image: 'echo', memoryMb: 64, idleTimeoutSeconds: 1 })),
-        slotHash: '',
-        extensions: {},
-      });
-      engagement.send({ kind: 'data', data: Buffer.from('ordinary'), eof: true });
-      expect((await engagement.status).code).toBe(0);
-      const kinds = engagement.received.map((message) => message.kind);
-      expect(kinds).toEqual(['resultStart', 'data', 'finished']);
-      expect(engagement.received[2]).toMatchObject({ report: { success: true } });
+      let received = await ordinaryCall(balancer);
+      // The containers of calls that were given up a moment ago may still take all the room.
+      while (isRefusal(received)) received = await ordinaryCall(balancer);
+      expect(received.map(({ kind }) => kind)).toEqual(['resultStart', 'data', 'finished']);
+      expect(received[2]).toMatchObject({ report: { success: true } });
       expect(await balancer.unary('Status')).toMatchObject({ active: expect.any(Number) });
     } finally {
       balancer.close();
@@ -180,6 +174,24 @@ export class HostileBed {
     this.bystander.destroy();
     await this.runner.close();
   }
+}
+
+/** What the balancer gets for it. */
+async function ordinaryCall(balancer: ScriptedBalancer): Promise<readonly RunnerMessage[]> {
+  const engagement = balancer.engage();
+  engagement.send({
+    kind: 'try',
+    callJson: encodeCall(aCall({ image: 'echo', memoryMb: 64, idleTimeoutSeconds: 1 })),
+    slotHash: '',
+    extensions: {},
+  });
+  engagement.send({ kind: 'data', data: Buffer.from('ordinary'), eof: true });
+  expect((await engagement.status).code).toBe(0);
+  return engagement.received;
+}
+
+function isRefusal([first]: readonly RunnerMessage[]): boolean {
+  return first?.kind === 'finished' && first.report.errorCode === 503;
 }
 
 /** The expected reaction of the runner, as its peer sees it. */
