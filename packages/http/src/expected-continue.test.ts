@@ -122,7 +122,8 @@ describe('a client that waits for leave to send its body', () => {
   });
 
   it('is not late with it while nobody reads', async () => {
-    await listen({ limits: { stallTimeoutMs: 200 } });
+    // Less than it takes until somebody reads.
+    await listen({ limits: { stallTimeoutMs: 800 } });
     const client = dial(head('/slow', 3));
     expect(await until(client, '\r\n\r\n')).toBe(CONTINUE);
     client.write('123');
