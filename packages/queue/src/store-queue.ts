@@ -12,6 +12,7 @@ import {
   TurnoverSet,
 } from '@fnfleet/core';
 import { isText, MAX_TEXT, type QueueBounds } from './bounds.js';
+import { firstBytes } from './first-bytes.js';
 import { GroupCommit, type QueueThread } from './group-commit.js';
 import type {
   CallPage,
@@ -257,7 +258,7 @@ export class StoreQueue implements MessageQueue {
   }
 
   private kept(log: string | undefined): string | undefined {
-    return log?.slice(0, this.parts.bounds.maxResultBytes);
+    return log === undefined ? undefined : firstBytes(log, this.parts.bounds.maxResultBytes);
   }
 
   /** What ends calls is not refused for lack of room: it makes room. */
