@@ -32,6 +32,9 @@ describe('the directories of sockets', () => {
     return made;
   }
 
+  /** Removes directories before it goes on, however slow the disk is. */
+  const patient = () => home({ clock: new FakeClock() });
+
   const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 
   /** A runner with one container, killed unless it is to live. Resolves with the directory of the container. */
@@ -91,7 +94,7 @@ describe('the directories of sockets', () => {
     const outside = join(parent, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'precious'), '');
-    const iofs = await home().create();
+    const iofs = await patient().create();
     await mkdir(join(iofs.directory, 'a', 'b'), { recursive: true });
     await writeFile(join(iofs.directory, 'a', 'file'), '');
     await symlink(outside, join(iofs.directory, 'a', 'b', 'link'));
@@ -163,7 +166,7 @@ describe('the directories of sockets', () => {
     } finally {
       await run('chattr', ['-i', join(iofs.directory, 'file')]);
     }
-    await home().open();
+    await patient().open();
     await expect(stat(left)).rejects.toThrow('ENOENT');
   });
 
@@ -172,7 +175,7 @@ describe('the directories of sockets', () => {
       const alive = await home().create();
       const left = await killedRunner({});
       await writeFile(join(left, 'lsnr.sock'), '');
-      await home().open();
+      await patient().open();
       await expect(stat(dirname(left))).rejects.toThrow('ENOENT');
       expect(await stat(alive.directory)).toBeDefined();
     });
@@ -189,7 +192,7 @@ describe('the directories of sockets', () => {
         join(left, 'owner'),
         change.map((part: unknown, index: number) => part ?? owner[index]).join('/'),
       );
-      await home().open();
+      await patient().open();
       expect((await readdir(parent)).includes(basename(left))).toBe(stays);
       await rm(left, { recursive: true, force: true });
     });
@@ -268,7 +271,7 @@ describe('the directories of sockets', () => {
       const left = await killedRunner({}, DEFAULT_TMPFS_OPTIONS);
       expect(await mountsBelow(parent)).toContain(left);
       await writeFile(join(left, 'lsnr.sock'), '');
-      await home().open();
+      await patient().open();
       expect(await mountsBelow(parent)).toEqual([]);
       await expect(stat(dirname(left))).rejects.toThrow('ENOENT');
     });
