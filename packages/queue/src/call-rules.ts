@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { MAX_REASON, MAX_RESERVED, MAX_RESERVED_BYTES, type QueueBounds } from './bounds.js';
-import { FunctionEntry, type FunctionTable, type Round } from './function-table.js';
+import { MAX_REASON, type QueueBounds } from './bounds.js';
+import type { FunctionEntry } from './function-entry.js';
+import type { FunctionTable } from './function-table.js';
 import type {
   CallResult,
   CallState,
@@ -22,28 +23,22 @@ import {
   DEAD,
   DELAYED,
   type FollowUps,
+  type KeptDelivery,
   type MessageRow,
   policyOf,
   READY,
+  type RowChanges,
   RUNNING,
   STATES,
   SUCCESS,
 } from './message-row.js';
-import { Refusal } from './operations.js';
-import type { TimeMark } from './queue-time.js';
+import { dueAfter, type TimeMark, wholeMs } from './queue-time.js';
+import { Reservation } from './reservation.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from './retry-policy.js';
+import { checkRoom, type Occupied } from './room.js';
 
-/** A function may have at most this many times as many calls, or keys, as there is room left: alone, eight ninths of the queue. */
-const MAX_GREED = 8;
-/** No duration is longer, so that all times are whole numbers that JavaScript can read: one that is not would stop the queue. 1 000 years. */
-const MAX_DURATION_MS = 1_000 * 365 * 24 * 3_600_000;
 /** How many functions the statistics name. */
 const TOP_FUNCTIONS = 20;
-
-/** What changes of a call after it was accepted. */
-export type RowChanges = Partial<
-  Omit<MessageRow, 'seq' | 'call_id' | 'fn' | 'priority' | 'max_age' | 'policy' | 'follow_ups'>
->;
 
 /** An idempotency key that is known; it may have expired. */
 export interface KnownKey {
@@ -110,7 +105,7 @@ export abstract class CallRules {
       return { callId: known.callId, duplicate: known.callId !== callId };
     }
     if (this.byCallId(callId) !== undefined) return { callId, duplicate: false };
-    this.checkRoom(entry, idempotencyKey);
+    checkRoom(entry, idempotencyKey !== undefined, this.occupied, this.bounds);
     this.insert(message, entry, time);
     if (idempotencyKey !== undefined) {
       this.setKey(entry, idempotencyKey, { callId, due: dueAfter(this.bounds.keepKeyMs, time) });
@@ -321,6 +316,11 @@ export abstract class CallRules {
     return row?.state === SUCCESS && row.token === token;
   }
 
+  private get occupied(): Occupied {
+    const { ready, delayed, running, dead } = this.functions;
+    return { calls: ready + delayed + running + dead, keys: this.keys, bytes: this.storedBytes };
+  }
+
   private insert(message: NewMessage, entry: FunctionEntry, time: TimeMark): void {
     const { callId, head, body, priority = 0, delayMs = 0, maxAgeMs, policy, onSuccess, onFailure } = message;
     const followUps: FollowUps | undefined =
@@ -412,115 +412,9 @@ export abstract class CallRules {
   }
 
   private limit(entry: FunctionEntry, limits: FunctionLimits, time: TimeMark): void {
-    const { concurrency, rate } = limits;
-    const known = entry.limits;
-    const isSameRate = rate?.calls === known.rate?.calls && rate?.perMs === known.rate?.perMs;
-    if (concurrency === known.concurrency && isSameRate) return;
-    entry.limits = { concurrency, rate };
-    if (!isSameRate) {
-      entry.tokens = rate?.calls ?? 0;
-      entry.tokensAt = time.at;
-    }
+    if (!entry.setLimits(limits, time.at)) return;
     this.saveFunction(entry);
     this.functions.hasReady = true;
-  }
-
-  private checkRoom(entry: FunctionEntry, idempotencyKey: string | undefined): void {
-    const { maxMessages, maxBytes } = this.bounds;
-    const { ready, delayed, running, dead } = this.functions;
-    const { storedBytes } = this;
-    const full = (what: string) => new Refusal('queueFull', { what });
-    const calls = ready + delayed + running + dead;
-    if (calls >= maxMessages) throw full(`it has ${maxMessages} calls`);
-    if (idempotencyKey !== undefined) this.checkRoomForKey(entry, full);
-    if (storedBytes >= maxBytes) throw full(`it has ${maxBytes} bytes`);
-    // Of the bytes, a function is taken to have as large a part as of the calls.
-    const own = entry.waiting + entry.running + entry.dead;
-    const left = Math.min(maxMessages - calls, ((maxBytes - storedBytes) / storedBytes) * calls);
-    if (own > MAX_GREED * left) throw shareFull(`${own} of its ${calls} calls`);
-  }
-
-  private checkRoomForKey({ keys: own }: FunctionEntry, full: (what: string) => Refusal): void {
-    const { maxKeys } = this.bounds;
-    const { keys } = this;
-    if (keys >= maxKeys) throw full(`it has ${maxKeys} idempotency keys`);
-    if (own > MAX_GREED * (maxKeys - keys)) throw shareFull(`${own} of its ${keys} idempotency keys`);
-  }
-}
-
-/** An instant of the queue. */
-export function dueAfter(ms: number, time: TimeMark): number {
-  return time.at + wholeMs(ms);
-}
-
-function wholeMs(ms: number): number {
-  return Math.min(Math.ceil(ms), MAX_DURATION_MS);
-}
-
-function shareFull(has: string): Refusal {
-  return new Refusal('queueShareFull', { what: `it has ${has}, and the queue keeps room for others` });
-}
-
-/** The end of a delivery; the call has its beginning. */
-export interface KeptDelivery {
-  readonly endedWall: number;
-  readonly end: PastDelivery['end'];
-  /** JSON of a Reason. */
-  readonly reason: string | null;
-}
-
-/** One reservation: takes functions in turn within its limits. */
-export class Reservation {
-  private readonly has = new Map<FunctionEntry, number>();
-  private readonly round: Round;
-  private readonly limit: number;
-  private readonly maxBytes: number;
-  private calls = 0;
-  private bytes = 0;
-  private isFirst = true;
-
-  constructor(
-    private readonly request: ReserveRequest,
-    newRound: (wants: (entry: FunctionEntry) => boolean) => Round,
-  ) {
-    this.limit = Math.min(request.limit, MAX_RESERVED);
-    this.maxBytes = Math.min(request.maxBytes ?? MAX_RESERVED_BYTES, MAX_RESERVED_BYTES);
-    const { perFunction = Number.POSITIVE_INFINITY } = request;
-    this.round = newRound((entry) => this.heldOf(entry) < perFunction);
-  }
-
-  /** Whose turn it is; undefined if nothing more is to be leased. */
-  next(): ReturnType<Round['next']> {
-    if (this.calls >= this.limit) return undefined;
-    const next = this.round.next();
-    if (next !== undefined) {
-      this.calls += 1;
-      this.has.set(next.entry, this.heldOf(next.entry) + 1);
-    }
-    return next;
-  }
-
-  /** How many more calls it may take. */
-  get left(): number {
-    return this.limit - this.calls;
-  }
-
-  /** Whether a call of this size fits beside those before it. If not, the reservation is over. */
-  fits(bytes: number): boolean {
-    const fits = this.isFirst || this.bytes + bytes <= this.maxBytes;
-    this.isFirst = false;
-    this.bytes += bytes;
-    if (this.bytes >= this.maxBytes) this.calls = this.limit;
-    return fits;
-  }
-
-  /** The next instant at which a rate limit or a rest allows a lease, for functions that were passed over because of it. */
-  get nextAt(): number | undefined {
-    return this.round.nextAt;
-  }
-
-  private heldOf(entry: FunctionEntry): number {
-    return this.has.get(entry) ?? this.request.held?.get(entry.fnId) ?? 0;
   }
 }
 
@@ -531,19 +425,4 @@ export function followUpId({ call_id, deliveries }: Pick<MessageRow, 'call_id' |
 
 function shortened({ code, message }: Reason): Reason {
   return { code: code.slice(0, MAX_REASON), message: message.slice(0, MAX_REASON) };
-}
-
-/** Reads the limits, the tokens and the end of a function from its row. */
-export function functionEntry(row: Readonly<Record<string, unknown>>): FunctionEntry {
-  const lane = row.lane === 'deliveries' ? 'deliveries' : 'calls';
-  const entry = new FunctionEntry(Number(row.id), String(row.fn_id), lane, String(row.app));
-  const calls = row.rate_calls === null ? undefined : Number(row.rate_calls);
-  entry.limits = {
-    concurrency: row.concurrency === null ? undefined : Number(row.concurrency),
-    rate: calls === undefined ? undefined : { calls, perMs: Number(row.rate_ms) },
-  };
-  entry.tokens = Number(row.tokens);
-  entry.tokensAt = Number(row.tokens_at);
-  entry.closed = row.closed === null ? undefined : String(row.closed);
-  return entry;
 }

@@ -40,6 +40,19 @@ export interface MessageRow {
   readonly follow_ups: string | null;
 }
 
+/** What changes of a call after it was accepted. */
+export type RowChanges = Partial<
+  Omit<MessageRow, 'seq' | 'call_id' | 'fn' | 'priority' | 'max_age' | 'policy' | 'follow_ups'>
+>;
+
+/** The end of a delivery; the call has its beginning. */
+export interface KeptDelivery {
+  readonly endedWall: number;
+  readonly end: PastDelivery['end'];
+  /** JSON of a Reason. */
+  readonly reason: string | null;
+}
+
 /** What is pushed when a call ends. */
 export interface FollowUps {
   readonly success?: FollowUp;

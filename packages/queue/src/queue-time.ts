@@ -2,6 +2,8 @@ import { type Clock, epochMs, type MonoMs } from '@fnfleet/core';
 
 /** A longer time without a process counts as this long, because it is more likely a wall clock that was set. */
 const MAX_GAP_MS = 24 * 3_600_000;
+/** No duration is longer, so that all times are whole numbers that JavaScript can read: one that is not would stop the queue. 1 000 years. */
+const MAX_DURATION_MS = 1_000 * 365 * 24 * 3_600_000;
 
 /** A moment that a store has recorded in both times. */
 export interface TimeMark {
@@ -50,6 +52,15 @@ export class QueueTime {
   wall(): number {
     return epochMs(this.clock.wallNow());
   }
+}
+
+/** An instant of the queue. */
+export function dueAfter(ms: number, time: TimeMark): number {
+  return time.at + wholeMs(ms);
+}
+
+export function wholeMs(ms: number): number {
+  return Math.min(Math.ceil(ms), MAX_DURATION_MS);
 }
 
 /** T1, T3 */

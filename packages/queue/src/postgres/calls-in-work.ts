@@ -1,5 +1,4 @@
-import type { KeptDelivery } from '../call-rules.js';
-import type { MessageRow } from '../message-row.js';
+import type { KeptDelivery, MessageRow } from '../message-row.js';
 import { CHANGING } from './schema.js';
 import type { Transaction } from './transaction.js';
 

@@ -1,17 +1,21 @@
 import type { QueueBounds } from '../bounds.js';
-import {
-  CallRules,
-  followUpId,
-  type KeptDelivery,
-  type KnownKey,
-  type Reservation,
-  type RowChanges,
-} from '../call-rules.js';
-import { FunctionEntry } from '../function-table.js';
+import { CallRules, followUpId, type KnownKey } from '../call-rules.js';
+import { FunctionEntry } from '../function-entry.js';
 import type { DeadSelection, Delivery, Lane, Priority, QueueStats, ReserveRequest } from '../message-queue.js';
-import { CANCELLED, DEAD, DELAYED, type MessageRow, READY, RUNNING, SUCCESS } from '../message-row.js';
+import {
+  CANCELLED,
+  DEAD,
+  DELAYED,
+  type KeptDelivery,
+  type MessageRow,
+  READY,
+  type RowChanges,
+  RUNNING,
+  SUCCESS,
+} from '../message-row.js';
 import type { DeadChunk, DeadProgress } from '../operations.js';
 import type { TimeMark } from '../queue-time.js';
+import type { Reservation } from '../reservation.js';
 import { type CallRow, CallsInWork } from './calls-in-work.js';
 import type { QueueState } from './queue-state.js';
 import { SharedFunctions } from './shared-functions.js';

@@ -1,5 +1,5 @@
-import { functionEntry } from '../call-rules.js';
-import { type FunctionEntry, FunctionTable } from '../function-table.js';
+import { type FunctionEntry, functionEntry } from '../function-entry.js';
+import { FunctionTable } from '../function-table.js';
 import type { Priority } from '../message-queue.js';
 import { DEAD, DELAYED, READY, RUNNING } from '../message-row.js';
 import { FUNCTION_CHANGING } from './schema.js';

@@ -1,4 +1,4 @@
-import type { RowChanges } from '../call-rules.js';
+import type { RowChanges } from '../message-row.js';
 import type { QueueFile } from './queue-file.js';
 
 /**

@@ -1,28 +1,24 @@
 import { TurnoverMap } from '@fnfleet/core';
 import type { QueueBounds } from '../bounds.js';
-import {
-  CallRules,
-  dueAfter,
-  functionEntry,
-  type KeptDelivery,
-  type KnownKey,
-  type RowChanges,
-} from '../call-rules.js';
-import { FunctionEntry, FunctionTable } from '../function-table.js';
+import { CallRules, type KnownKey } from '../call-rules.js';
+import { FunctionEntry, functionEntry } from '../function-entry.js';
+import { FunctionTable } from '../function-table.js';
 import type { Delivery, Lane, Payload, ReserveRequest } from '../message-queue.js';
 import {
   CANCELLED,
   DEAD,
   DELAYED,
+  type KeptDelivery,
   MESSAGE_COLUMNS,
   type MessageRow,
   messageOf,
   READY,
+  type RowChanges,
   RUNNING,
   SUCCESS,
 } from '../message-row.js';
 import type { DeadChunk, DeadProgress } from '../operations.js';
-import type { TimeMark } from '../queue-time.js';
+import { dueAfter, type TimeMark } from '../queue-time.js';
 import { MessageRows, runsOf } from './message-rows.js';
 import { IS_RESTORED, RESTORED } from './queue-copy.js';
 import type { QueueFile, Row } from './queue-file.js';

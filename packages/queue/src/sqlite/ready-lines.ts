@@ -1,4 +1,4 @@
-import type { FunctionEntry } from '../function-table.js';
+import type { FunctionEntry } from '../function-entry.js';
 import type { Payload, Priority } from '../message-queue.js';
 import { MESSAGE_COLUMNS, type MessageRow, messageOf, READY } from '../message-row.js';
 import type { MessageRows } from './message-rows.js';
