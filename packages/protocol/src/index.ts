@@ -43,7 +43,8 @@ export {
   type StreamEnd,
   StreamError,
 } from './engage/stream.js';
-export { Connection, type ConnectionEvents, type ConnectionOptions } from './transport/connection.js';
+export { Connection } from './transport/connection.js';
+export type { ConnectionEvents, ConnectionOptions } from './transport/connection-options.js';
 export { DeliveryReceipts } from './transport/delivery-receipts.js';
 export type { HeaderList } from './transport/header-list.js';
 export { encodeHeaders } from './transport/hpack/encoder.js';

@@ -1,4 +1,5 @@
-import { Connection, type ConnectionOptions } from '../connection.js';
+import { Connection } from '../connection.js';
+import type { ConnectionOptions } from '../connection-options.js';
 import type { HeaderList } from '../header-list.js';
 import type { Http2Stream, StreamListener, StreamLoss } from '../http2-stream.js';
 import { FakeSocket } from './fake-socket.js';
