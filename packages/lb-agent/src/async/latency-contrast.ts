@@ -40,22 +40,22 @@ interface SlowSums {
 interface Rule {
   /** The difference that asynchronous calls may make. */
   readonly tolerance: number;
-  /** A larger one of a period counts as this much: a pause of the machine says nothing about asynchronous calls. */
+  /** A larger one counts as this much: a pause of the machine says nothing about asynchronous calls. */
   readonly most: number;
-  /** Periods until anything is known. */
-  readonly minPeriods: number;
+  /** Differences until anything is known. */
+  readonly minDifferences: number;
   /** How many standard errors more than the tolerance it has to be. */
   readonly errors: number;
 }
 
 /** The logarithm of the latency. */
-const LATENCY: Rule = { tolerance: 0.01, most: 0.05, minPeriods: 4, errors: 1 };
+const LATENCY: Rule = { tolerance: 0.01, most: 0.05, minDifferences: 4, errors: 1 };
 /** The share of slow calls. It varies more, so that more is needed. */
-const SLOW_SHARE: Rule = { tolerance: 0.002, most: 0.05, minPeriods: 12, errors: 1.5 };
+const SLOW_SHARE: Rule = { tolerance: 0.002, most: 0.05, minDifferences: 12, errors: 1.5 };
 
-/** A difference of each period. How much it varies says how far its mean can be relied on. */
+/** Differences, each of one period, or of several with few calls. How much they vary says how far their mean can be relied on. */
 class Evidence {
-  periods = 0;
+  count = 0;
   private sum = 0;
   private squares = 0;
 
@@ -64,18 +64,18 @@ class Evidence {
   add(difference: number): void {
     const { most } = this.rule;
     const bounded = Math.min(most, Math.max(-most, difference));
-    this.periods += 1;
+    this.count += 1;
     this.sum += bounded;
     this.squares += bounded * bounded;
   }
 
   /** Undefined if it is not known yet. @param isLast whether there will be no more: then, what is more likely */
   effect(isLast: boolean): Effect | undefined {
-    const { periods, sum, squares } = this;
-    const { tolerance, minPeriods, errors } = this.rule;
-    if (periods < minPeriods) return undefined;
-    const mean = sum / periods;
-    const error = Math.sqrt(Math.max(0, squares / periods - mean * mean) / (periods - 1));
+    const { count, sum, squares } = this;
+    const { tolerance, minDifferences, errors } = this.rule;
+    if (count < minDifferences) return undefined;
+    const mean = sum / count;
+    const error = Math.sqrt(Math.max(0, squares / count - mean * mean) / (count - 1));
     if (mean - errors * error > tolerance) return 'slower';
     return mean + (isLast ? 0 : error) <= tolerance ? 'none' : undefined;
   }
@@ -145,7 +145,7 @@ export class LatencyContrast {
   /** Undefined if it is not known yet. What led to an answer is forgotten. */
   effect(): Effect | undefined {
     const { latencies, slowShares } = this;
-    const isLast = latencies.periods >= MAX_PERIODS;
+    const isLast = latencies.count >= MAX_PERIODS;
     const found = [latencies.effect(isLast), slowShares.effect(isLast)];
     const effect = found.includes('slower') ? 'slower' : found.includes(undefined) ? undefined : 'none';
     if (effect !== undefined || isLast) this.forget();

@@ -17,6 +17,7 @@ class Machine {
   asyncMs = ASYNC_MS;
   /** Whether a backlog waits that is leased turn by turn; otherwise, one call at a time is. */
   isBacklog = true;
+  hasWork = true;
   measured = 0;
   /** Asynchronous calls that have started. */
   started = 0;
@@ -55,7 +56,7 @@ class Machine {
       }
       for (this.owed += this.calls; this.owed >= 1; this.owed -= 1) this.clientCall();
       await pace.room(this.running);
-      while (pace.free(this.running) > 0) {
+      while (this.hasWork && pace.free(this.running) > 0) {
         if (this.ahead === 0) {
           this.ahead = this.isBacklog ? (pace.turnCalls ?? 1) : 1;
           this.turns += 1;
@@ -239,6 +240,22 @@ describe('the pace of asynchronous calls', () => {
     }
     expect(machine.pace.isOpen).toBe(false);
     expect(machine.pace.free(0)).toBeLessThanOrEqual(1);
+  });
+
+  it('learns nothing while no asynchronous call waits: a few short moments with them are enough to see their effect', async () => {
+    const machine = new Machine();
+    // 3 % at the limit, but less than 1 % on average.
+    machine.took = (running) => 2 * (1 + 0.002 * running);
+    await machine.run(60_000);
+    let fallen = 0;
+    for (let n = 0; n < 60; n += 1) {
+      machine.hasWork = true;
+      await machine.run(500);
+      machine.hasWork = false;
+      await machine.run(3_500);
+      if (n >= 20 && !machine.pace.isOpen) fallen += 1;
+    }
+    expect(fallen).toBeGreaterThan(4);
   });
 
   it('is not limited any more two seconds after the last call of a client', async () => {
